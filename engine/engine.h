@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs. Each is a table of contents in a file of its own: run.cpp, start.cpp, stop.cpp, ...
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/container.h"
+#include "engine/record.h"
+#include "rootless/host.h"
+#include "rootless/paths.h"
+#include "storage/container_store.h"
+#include "storage/image/image_store.h"
+#include "storage/overlay/driver.h"
+#include "storage/store.h"
+#include "storage/volume/volume_store.h"
+
+namespace knarr::engine {
+
+struct EngineOptions {
+  rootless::PathOptions paths;
+  std::string storage_driver;                    // --storage-driver
+  std::function<void(const std::string&)> warn;  // one line for the user, not an error
+};
+
+class Engine {
+ public:
+  explicit Engine(EngineOptions options);
+
+  const rootless::HostFacts& host() const { return host_; }
+  const rootless::Paths& paths() const { return paths_; }
+  const storage::Store& store() const { return store_; }
+  storage::ContainerStore containers() const { return storage::ContainerStore(store_); }
+  storage::ImageStore images() const { return storage::ImageStore(store_); }
+  storage::VolumeStore volumes() const { return storage::VolumeStore(store_); }
+  const EngineOptions& options() const { return options_; }
+  void warn(const std::string& line) const { options_.warn(line); }
+
+  std::string run_directory(const std::string& container_id) const;
+  ContainerConfig load_config(const std::string& container_id) const;
+  ContainerStatus status(const std::string& container_id) const;  // lock-free
+
+  // Processes that may be in R: the monitors of running containers, newest first.
+  std::vector<sys::ProcessId> r_candidates() const;
+  // Moves this process into R (rootless::enter_r); warns once per boot about a single id.
+  void enter_r() const;
+
+ private:
+  EngineOptions options_;
+  rootless::HostFacts host_;
+  rootless::Paths paths_;
+  storage::Store store_;
+};
+
+}  // namespace knarr::engine

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a monitor needs to know about its container. Plain data in the launch arena.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/init/plan.h"
+#include "engine/launch/spawn.h"
+
+namespace knarr::engine::monitor {
+
+enum class LogDriver : std::uint8_t { none, k8s_file, json_file };
+
+struct Plan {
+  const char* container_id = nullptr;
+  const char* container_name = nullptr;
+  const char* run_directory = nullptr;        // absolute: run_root/containers/<id>, exists
+  const char* container_directory = nullptr;  // absolute: store/containers/<id>
+  const char* store_root = nullptr;
+  NamespacePlan namespaces;
+  const init::Plan* init = nullptr;
+
+  bool terminal = false;
+  bool keep_stdin_open = false;  // -i: the pipe stays open when no client is attached
+  bool stdin_once = false;       // -i in the foreground: input ends with the first client
+  LogDriver log_driver = LogDriver::k8s_file;
+  const char* log_path = nullptr;
+  std::uint64_t log_max_size = 0;  // bytes, 0: no limit; then the file is renamed to .1, ..
+  std::uint32_t log_max_files = 1;
+  const char* log_tag = nullptr;
+
+  bool remove_on_exit = false;  // --rm: the record goes before the exit is reported
+  const char* cid_file = nullptr;
+  const char* pid_file = nullptr;          // --pidfile: init's pid
+  const char* monitor_pid_file = nullptr;  // --conmon-pidfile
+  std::uint32_t timeout_seconds = 0;       // --timeout: kill after; 0: never
+
+  // Descriptors the monitor inherits.
+  int start_fd = -1;   // StartReport
+  int client_fd = -1;  // a first attached client (socket pair), -1: detached
+};
+
+// The monitor's process: enters R, starts init, supervises, records the exit, cleans up. Returns its own exit
+// status. `enter` makes this process a member of R (rootless::enter_r bound to its arguments).
+int run(const Plan& plan);
+
+}  // namespace knarr::engine::monitor

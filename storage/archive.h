@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images from files: docker-archive (.tar of docker save, podman save, skopeo), oci-archive (.tar of an OCI
+// layout), an OCI layout directory, a plain root file system tar. Run inside R.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "storage/image/image_store.h"
+#include "storage/layer/layer.h"
+
+namespace knarr::storage {
+
+struct LoadedImage {
+  Image image;
+  std::vector<std::string> names;  // full names it got; empty: only its id
+};
+
+// `path`: a file, a directory, or "-" for standard input (spooled to a temporary file in staging/). The
+// format is told by the content; outer compression is undone. Every image in the archive is loaded.
+std::vector<LoadedImage> load_archive(const Store& store, const std::string& path);
+
+struct ImportOptions {
+  std::string name;  // reference, may be empty
+  std::vector<std::string>
+      changes;  // Dockerfile instructions: CMD ENTRYPOINT ENV EXPOSE LABEL STOPSIGNAL USER VOLUME WORKDIR
+  std::string message;
+  std::string architecture, os, variant;
+};
+Image import_tree(const Store& store, const std::string& tar_path, const ImportOptions& options);
+
+}  // namespace knarr::storage

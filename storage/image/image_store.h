@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Image records and the names that point at them. Reads take no lock.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/image/image.h"
+#include "storage/reference.h"
+#include "storage/store.h"
+
+namespace knarr::storage {
+
+class ImageStore {
+ public:
+  explicit ImageStore(const Store& store) : store_(store) {}
+
+  // By full or short name, by NAME@sha256:digest, by id or a unique prefix of one (with or without
+  // "sha256:"). A prefix that several images share is an InvalidArgument.
+  std::optional<Image> find_image(std::string_view name_or_id) const;
+  Image get_image(std::string_view name_or_id) const;  // NotFound: "NAME: image not known"
+  // The full name `text` resolved to, empty when it was an id.
+  std::optional<std::string> resolve_name(std::string_view text) const;
+
+  std::vector<Image> list_images() const;
+
+  // Publishes the record of an image whose layers and blobs are in place, then its names (moving them off
+  // other images). Manifest and config bytes go to blobs/.
+  void add_image(const Image& image, std::string_view manifest_json, std::string_view config_json,
+                 const std::vector<Reference>& names) const;
+  void tag_image(const Image& image, const Reference& name) const;
+  bool untag_name(const Reference& full_name) const;
+  // Removes names, record, blobs, and every layer no other image needs; the caller has checked that no
+  // container uses it. Trees go to trash/.
+  void remove_image(const Image& image) const;
+  std::string read_config_json(const Image& image) const;
+  std::string read_manifest_json(const Image& image) const;
+
+ private:
+  const Store& store_;
+};
+
+}  // namespace knarr::storage

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layers: trees shared read-only between images, each in layers/<diffid-hex>/diff.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/digest.h"
+#include "storage/store.h"
+
+namespace knarr::storage {
+
+struct LayerMeta {
+  Digest diff_id;
+  std::uint64_t tar_bytes = 0;   // of the uncompressed tar
+  std::uint64_t tree_bytes = 0;  // of the files in it
+  std::uint64_t entries = 0;
+  // Whether a syncfs has passed since the layer was written; with another boot_id and not durable it is
+  // suspect.
+  bool durable = false;
+  std::string boot_id;
+};
+
+// A source of the bytes of one layer as it is shipped (tar, or tar compressed by gzip, zstd, bzip2, xz: told
+// by its first bytes). Reads up to `size` bytes, 0 at the end; throws Error.
+using ByteSource = std::function<std::size_t(char* buffer, std::size_t size)>;
+
+struct UnpackRequest {
+  std::optional<Digest> diff_id;  // what the uncompressed tar must hash to; nullopt: whatever it is (import)
+  std::optional<Digest> blob_digest;  // what the shipped bytes must hash to
+  ByteSource source;
+};
+
+class LayerStore {
+ public:
+  explicit LayerStore(const Store& store) : store_(store) {}
+
+  std::optional<LayerMeta> find_layer(const Digest& diff_id) const;
+  // Unpacks, verifies both digests, publishes by rename. Must run inside R. Another process that unpacks the
+  // same diffID is waited for. Nothing is left behind on failure.
+  LayerMeta unpack_layer(const UnpackRequest& request) const;
+  std::string tree_path(const Digest& diff_id) const;  // absolute: .../layers/<hex>/diff
+  void remove_layer(const Digest& diff_id) const;      // to trash/
+
+ private:
+  const Store& store_;
+};
+
+}  // namespace knarr::storage

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store on disk: one directory, plain files, no daemon, no table of locks.
+//
+//   VERSION                         refuses a newer format by name
+//   blobs/sha256/<hex>              manifests and configs, byte for byte
+//   layers/<diffid-hex>/            diff/ (the tree), meta.json (LayerMeta)
+//   images/<config-hex>.json        an image record: all that `run` needs, in one file
+//   refs/<escaped name>             symlink to ../images/<config-hex>.json
+//   containers/<id>/                config.json, summary, status, upper/, work/, ctr.log
+//   names/<container name>          symlink to ../containers/<id>
+//   volumes/<name>/                 _data/, meta.json
+//   staging/<unique>/  trash/<unique>/   garbage unless somebody holds a flock on the directory
+//   mnt/                            an empty directory every container mounts its root on, in its own
+//   namespace
+//
+// Files appear by rename or linkat, so readers take no lock and tolerate that a name vanishes under them.
+// Lock order: gc, refs and images, layers by ascending digest, container, volume.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "rootless/sys/file.h"
+#include "rootless/sys/lock.h"
+#include "rootless/sys/unique_fd.h"
+
+namespace knarr::storage {
+
+class Store {
+ public:
+  // Opens the store below `root`, making what is missing. Throws Unsupported for a newer VERSION.
+  static Store open(const std::string& root);
+
+  const std::string& root() const { return root_; }
+  int fd() const { return root_fd_.get(); }  // the root directory, for paths like "images/..."
+  std::string path(const std::string& relative) const { return root_ + "/" + relative; }
+
+  // gc: shared while a command creates references to layers or images, exclusive for the mark phase of a
+  // prune.
+  sys::Lock lock_gc(sys::Lock::Mode mode) const;
+
+  // A new empty directory staging/<unique>, locked for the caller; garbage as soon as the lock is gone.
+  struct Staging {
+    std::string path;  // relative to the root: "staging/..."
+    sys::Lock lock;
+  };
+  Staging make_staging(const std::string& purpose) const;
+
+  // Takes `relative` out of the store in one step: rename into trash/. False when it was not there.
+  bool move_to_trash(const std::string& relative) const;
+  // Deletes what lies in trash/ and what in staging/ nobody holds; returns the bytes freed. Must run where
+  // the files' owners are mapped (inside R). Failures are skipped: the next call tries again.
+  std::uint64_t empty_trash() const;
+  bool has_trash() const;
+
+ private:
+  Store(std::string root, sys::UniqueFd root_fd) : root_(std::move(root)), root_fd_(std::move(root_fd)) {}
+  std::string root_;
+  sys::UniqueFd root_fd_;
+};
+
+}  // namespace knarr::storage
