@@ -36,6 +36,8 @@ enum class Durability {
   synced  // on the disk when the call returns: fdatasync of the file, fsync of the directory
 };
 
+// All that make files and directories give them exactly `mode`, whatever the umask.
+//
 // Creates `name` with all of `content` or not at all (O_TMPFILE, linkat; a private name where the file system
 // has no O_TMPFILE). Throws Conflict when the name exists.
 void create_file(int dir_fd, const std::string& name, std::string_view content, mode_t mode,
@@ -49,15 +51,18 @@ void make_directories(int dir_fd, const std::string& path, mode_t mode);
 // mkdirat; existing is fine.
 void make_directory(int dir_fd, const std::string& name, mode_t mode);
 // Removes a file or a whole tree without following links; missing is fine. Directories without permission
-// bits are opened up first. Goes on after a failure and throws the first one at the end.
+// bits are opened up first; a mount point is never crossed, it counts as a failure (EBUSY). Goes on after a
+// failure and throws the first one at the end.
 void remove_tree(int dir_fd, const std::string& name);
 // unlinkat; missing is fine. Returns whether it was there.
 bool unlink_if_exists(int dir_fd, const std::string& name, int flags = 0);
 
 // The names in a directory without "." and "..", in the order of the file system; empty when it is missing.
 std::vector<std::string> list_directory(int dir_fd, const std::string& path);
+// The target; nullopt when the name is missing or no link.
 std::optional<std::string> read_link(int dir_fd, const std::string& name);
 
+// fstatat(2); nullopt when the path does not exist.
 std::optional<struct stat> stat_at(int dir_fd, const std::string& path, int flags = 0);
 
 }  // namespace knarr::sys

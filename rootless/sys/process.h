@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rootless/sys/unique_fd.h"
@@ -40,8 +41,13 @@ struct SocketPair {
 };
 SocketPair make_socket_pair(int type);  // AF_UNIX, SOCK_CLOEXEC; type SOCK_STREAM or SOCK_SEQPACKET
 
+// Throws unless this process has one thread: fork, unshare and setns(CLONE_NEWUSER) demand it. `act` names
+// what was about to be done.
+void require_single_thread(std::string_view act);
+
 // fork(2) of a single-threaded process (checked). `child` runs in the child, its result is the exit status
-// and no destructor of the caller's frames runs there. An exception in the child is printed and exits 125.
+// and no destructor of the caller's frames runs there. An exception in the child is printed as
+// "Error: ..." and exits 125.
 pid_t fork_child(const std::function<int()>& child);
 
 struct ExitStatus {
@@ -51,12 +57,22 @@ struct ExitStatus {
 ExitStatus decode_wait_status(int status);
 ExitStatus wait_child(pid_t pid);
 
-// Runs an absolute program with exactly this argv and environment; captures standard error for the message.
+// Runs an absolute program with exactly this argv and environment, standard input and output on /dev/null and
+// default signals; captures standard error for the message. Returns when the program itself is dead, even if
+// a child of it lives on with the same standard error. Throws SysError when it cannot be executed.
 struct CommandResult {
   ExitStatus status;
-  std::string errors;  // what it wrote to standard error, at most 4 KiB
+  std::string errors;  // what it wrote to standard error, at most 4 KiB, without the last line break
 };
 CommandResult run_command(const std::vector<std::string>& argv, const std::vector<std::string>& env);
+
+// run_command in two halves, for programs that run side by side.
+struct StartedCommand {
+  pid_t pid = -1;
+  UniqueFd errors;
+};
+StartedCommand start_command(const std::vector<std::string>& argv, const std::vector<std::string>& env);
+CommandResult finish_command(StartedCommand command);
 
 // Waits until the pidfd's process is dead; false when timeout_ms passed first (-1: for ever).
 bool wait_process(int pid_fd, int timeout_ms);
