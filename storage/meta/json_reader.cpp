@@ -76,7 +76,9 @@ JsonReader JsonReader::child(const Json& value, std::string_view key) const {
 
 std::string JsonReader::as_string() const {
   if (!value_->is_string()) fail_type("a string");
-  return value_->get_ref<const std::string&>();
+  const auto& text = value_->get_ref<const std::string&>();
+  if (text.find('\0') != std::string::npos) fail("contains a NUL character");
+  return text;
 }
 
 bool JsonReader::as_bool() const {
@@ -112,7 +114,10 @@ std::vector<std::pair<std::string, JsonReader>> JsonReader::as_object() const {
   if (!value_->is_object()) fail_type("an object");
   std::vector<std::pair<std::string, JsonReader>> members;
   members.reserve(value_->size());
-  for (const auto& [key, member] : value_->items()) members.emplace_back(key, child(member, key));
+  for (const auto& [key, member] : value_->items()) {
+    if (key.find('\0') != std::string::npos) fail("a key contains a NUL character");
+    members.emplace_back(key, child(member, key));
+  }
   return members;
 }
 

@@ -40,7 +40,8 @@ class JsonReader {
   // Throws InvalidArgument "PATH: MESSAGE".
   [[noreturn]] void fail(std::string_view message) const;
 
-  // Conversions of this very value; they throw when it is of another type or does not fit.
+  // Conversions of this very value; they throw when it is of another type or does not fit. Strings with a
+  // NUL are refused: what the kernel or a file would get is only their beginning.
   std::string as_string() const;
   bool as_bool() const;
   std::int64_t as_int() const;

@@ -53,6 +53,15 @@ TEST(JsonReader, NumbersMustBeIntegersThatFit) {
             "d.text: expected an integer, found string");
 }
 
+TEST(JsonReader, NulInStringsAndKeysIsRefused) {
+  const Json document = parse_json(R"({"User": "0\u0000", "Labels": {"a\u0000b": ""}})", "config");
+  const JsonReader reader(document, "config");
+  EXPECT_EQ(error_text<InvalidArgument>([&] { reader.read_string("User"); }),
+            "config.User: contains a NUL character");
+  EXPECT_EQ(error_text<InvalidArgument>([&] { reader.read_string_map("Labels"); }),
+            "config.Labels: a key contains a NUL character");
+}
+
 TEST(JsonReader, MemberOfSomethingThatIsNoObjectIsAnError) {
   const Json document = parse_json("[1]", "manifest");
   EXPECT_EQ(error_text<InvalidArgument>([&] { JsonReader(document, "manifest").has("layers"); }),
