@@ -24,24 +24,26 @@ struct Plan {
   bool keep_stdin_open = false;  // -i: the pipe stays open when no client is attached
   bool stdin_once = false;       // -i in the foreground: input ends with the first client
   LogDriver log_driver = LogDriver::k8s_file;
-  const char* log_path = nullptr;
-  std::uint64_t log_max_size = 0;  // bytes, 0: no limit; then the file is renamed to .1, ..
-  std::uint32_t log_max_files = 1;
-  const char* log_tag = nullptr;
+  const char* log_path = nullptr;   // absolute
+  std::uint64_t log_max_size = 0;   // bytes, 0: no limit; then the file is renamed to .1, ..
+  std::uint32_t log_max_files = 1;  // the current one included: 3 keeps .1 and .2
+  const char* log_tag = nullptr;    // json-file: "attrs":{"tag":..} in each record
 
-  bool remove_on_exit = false;  // --rm: the record goes before the exit is reported
-  const char* cid_file = nullptr;
-  const char* pid_file = nullptr;          // --pidfile: init's pid
-  const char* monitor_pid_file = nullptr;  // --conmon-pidfile
-  std::uint32_t timeout_seconds = 0;       // --timeout: kill after; 0: never
+  bool remove_on_exit = false;                     // --rm: the record goes before the exit is reported
+  const char* const* anonymous_volumes = nullptr;  // their names, null-terminated: they go with it
+  const char* cid_file = nullptr;                  // goes with it, too
+  const char* pid_file = nullptr;                  // --pidfile: init's pid; absolute, as all paths here
+  const char* monitor_pid_file = nullptr;          // --conmon-pidfile
+  std::uint32_t timeout_seconds = 0;               // --timeout: kill after; 0: never
 
   // Descriptors the monitor inherits.
   int start_fd = -1;   // StartReport
   int client_fd = -1;  // a first attached client (socket pair), -1: detached
 };
 
-// The monitor's process: enters R, starts init, supervises, records the exit, cleans up. Returns its own exit
-// status. `enter` makes this process a member of R (rootless::enter_r bound to its arguments).
+// The monitor's process: starts init, supervises, records the exit, cleans up. Returns its own exit status.
+// Called in a process forked for it that is in R, leads a session of its own and has /dev/null as its
+// standard streams. Every other descriptor that the plan does not name is closed.
 int run(const Plan& plan);
 
 }  // namespace knarr::engine::monitor
