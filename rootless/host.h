@@ -23,8 +23,23 @@ struct HostFacts {
   // The map of R, the user's shared user namespace, as container ids see it: ids in R start at 0.
   IdMaps r_maps;
   bool cgroup_v2_only = false;
+  // newuidmap(1) and newgidmap(1), absolute. Empty when they are missing or could not gain privilege here, or
+  // when they are not needed; then r_maps has one id.
+  std::string newuidmap;
+  std::string newgidmap;
 };
 
 HostFacts gather_host_facts();
+
+// The two questions about this process alone, answered now (gather_host_facts keeps the answers).
+bool is_rootful();
+bool is_root_in_user_namespace();
+
+// $HOME if absolute, else the home directory in the password database, else empty.
+std::string home_directory();
+
+// The user's id outside the innermost user namespace: in one it differs from geteuid(2). Names what must be
+// found again from inside and outside of R.
+uid_t outermost_known_uid();
 
 }  // namespace knarr::rootless

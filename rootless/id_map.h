@@ -37,7 +37,17 @@ struct SubIdRange {
 // Malformed lines are skipped as newuidmap does; overflowing ranges too.
 std::vector<SubIdRange> parse_subid(std::string_view file, std::string_view user_name, uid_t uid);
 
+// The same with the lines they stand on, for messages.
+struct SubIdLine {
+  int number = 0;  // from 1
+  std::string text;
+  SubIdRange range;
+};
+std::vector<SubIdLine> parse_subid_lines(std::string_view file, std::string_view user_name, uid_t uid);
+
 // The map of R: 0 is the user, 1.. are the ranges one after another. Without ranges a map of the one id.
+// The kernel refuses a map with an outside id in it twice, so what an earlier range or the user's own id
+// covers is left out; so is what exceeds the size of a map (340 extents in less than a page of text).
 IdMap plan_r_map(std::uint32_t own_id, const std::vector<SubIdRange>& ranges);
 
 // The identity map over all ids that `outer` maps, cut so that each extent lies within one extent of
@@ -52,5 +62,7 @@ std::uint64_t count_ids(const IdMap& map);
 std::optional<std::uint32_t> map_to_outside(const IdMap& map, std::uint32_t inside);
 // The form of /proc/PID/uid_map: "0 1000 1\n1 100000 65536\n".
 std::string render_id_map(const IdMap& map);
+// The reverse; fields may be padded as the kernel does. nullopt for anything else.
+std::optional<IdMap> parse_id_map(std::string_view text);
 
 }  // namespace knarr::rootless

@@ -4,7 +4,7 @@
 // through a living process (a monitor) that is in it.
 #pragma once
 
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "rootless/host.h"
@@ -25,6 +25,10 @@ enum class Entered {
 // The map is written by newuidmap and newgidmap, which a short-lived child outside runs in parallel.
 // Throws SysError with a hint that names the cure when user namespaces are forbidden here.
 Entered enter_r(const HostFacts& host, const std::vector<sys::ProcessId>& candidates);
+
+// What forbids user namespaces to this process, in words for a hint, given the errno of the refused call: the
+// sysctl that is the cause if one is. Empty for an errno that has other reasons.
+std::string explain_forbidden_user_namespace(int code);
 
 // Why R has a single id, in words for a warning; empty when it has ranges.
 std::string explain_single_id(const HostFacts& host);
