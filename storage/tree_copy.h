@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copying directory trees inside R: volumes filled from images, root file systems without overlay, images for
+// another id map.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+
+namespace knarr::storage {
+
+struct TreeCopyOptions {
+  // The source is a layer: its whiteouts delete from the target, opaque directories empty it, and neither is
+  // copied.
+  bool apply_whiteouts = false;
+  // The owner of a copy; absent: that of the original.
+  std::function<uid_t(uid_t)> map_uid;
+  std::function<gid_t(gid_t)> map_gid;
+};
+
+// Copies what is in the directory source_fd into the directory target_fd: regular files (sharing extents
+// where the file system can), directories, links, FIFOs, hard links within the tree, owners, modes, times and
+// xattrs (but overlay's own). Links are copied, never followed. Sockets and devices are left out: a user
+// namespace cannot make devices. The target directory itself gets the source's attributes.
+void copy_tree(int source_fd, int target_fd, const TreeCopyOptions& options);
+
+}  // namespace knarr::storage
