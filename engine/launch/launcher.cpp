@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/launch/launcher.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/monitor/protocol.h"
+#include "rootless/sys/error.h"
+#include "rootless/user_namespace.h"
+
+namespace knarr::engine {
+
+// What both sides of the fork see. Words travel here because the monitor's errors before the plan are
+// exceptions with texts and hints, not steps of the plan.
+struct Launcher::Handover {
+  char error[2048];
+  char hint[1024];
+  bool single_id;
+};
+
+namespace {
+
+void copy_text(char* target, std::size_t size, const std::string& text) {
+  const std::size_t length = std::min(text.size(), size - 1);
+  std::memcpy(target, text.data(), length);
+  target[length] = '\0';
+}
+
+// The command may sit in a pipeline that waits for the end of its output; the monitor must not hold it open.
+void detach_standard_streams() {
+  const sys::UniqueFd null = sys::open_at(AT_FDCWD, "/dev/null", O_RDWR);
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::dup2(null.get(), fd) < 0) throw_errno("detaching standard streams");
+  }
+}
+
+std::string describe_notice(const init::Report& notice, const InitPlanWords& words) {
+  const std::string& act = notice.step == init::Step::operation && notice.index < words.operations.size()
+                               ? words.operations[notice.index]
+                               : words.root;
+  return concat("skipped ", act, ": ", errno_words(notice.error));
+}
+
+// nullptr when the command gave up or died.
+const monitor::Plan* receive_plan(int fd) {
+  const monitor::Plan* plan = nullptr;
+  ssize_t got;
+  do {
+    got = ::read(fd, &plan, sizeof(plan));
+  } while (got < 0 && errno == EINTR);
+  return got == sizeof(plan) ? plan : nullptr;
+}
+
+}  // namespace
+
+Launcher Launcher::begin(const Engine& engine, bool attached) {
+  Launcher launcher;
+  launcher.arena_ = std::make_unique<Arena>();
+  launcher.handover_ = launcher.arena_->make<Handover>();
+  launcher.ready_ = sys::make_socket_pair(SOCK_STREAM);
+  launcher.started_ = sys::make_pipe();
+  if (attached) launcher.attach_ = sys::make_socket_pair(SOCK_SEQPACKET);
+  launcher.monitor_start_fd_ = launcher.started_.write.get();
+  launcher.monitor_client_fd_ = launcher.attach_.second.get();
+  sys::fork_child([&] { return launcher.serve(engine); });
+  launcher.ready_.second.reset();
+  launcher.started_.write.reset();
+  launcher.attach_.second.reset();
+  return launcher;
+}
+
+int Launcher::serve(const Engine& engine) {
+  ready_.first.reset();
+  started_.read.reset();
+  attach_.first.reset();
+  try {
+    ::setsid();  // the terminal's signals are for the command
+    detach_standard_streams();
+    const auto entered = rootless::enter_r(engine.host(), engine.r_candidates());
+    handover_->single_id = entered == rootless::Entered::single_id;
+  } catch (const Error& error) {
+    copy_text(handover_->error, sizeof(handover_->error), error.message());
+    copy_text(handover_->hint, sizeof(handover_->hint), error.hint());
+    return 125;
+  }
+  const monitor::Plan* plan = receive_plan(ready_.second.get());
+  ready_.second.reset();
+  return plan == nullptr ? 125 : monitor::run(*plan);
+}
+
+void Launcher::throw_enter_failure() const {
+  Error error(handover_->error[0] != '\0' ? handover_->error
+                                          : "the container's monitor died while it was set up");
+  error.set_hint(handover_->hint);
+  throw error;
+}
+
+Launched Launcher::launch(const Engine& engine, monitor::Plan plan, const InitPlanWords& words) {
+  plan.start_fd = monitor_start_fd_;
+  plan.client_fd = monitor_client_fd_;
+  const monitor::Plan* shared = arena_->make<monitor::Plan>(plan);
+  const ssize_t sent = ::send(ready_.first.get(), &shared, sizeof(shared), MSG_NOSIGNAL);
+  ready_.first.reset();
+  if (sent != sizeof(shared)) throw_enter_failure();
+
+  monitor::StartReport report{};
+  for (;;) {
+    ssize_t got;
+    do {
+      got = ::read(started_.read.get(), &report, sizeof(report));
+    } while (got < 0 && errno == EINTR);
+    if (got != sizeof(report)) throw_enter_failure();
+    if (report.kind != monitor::StartReport::Kind::notice) break;
+    engine.warn(describe_notice(report.init_report, words));
+  }
+  if (report.kind != monitor::StartReport::Kind::started) throw_launch_failure(report, words);
+  if (handover_->single_id) engine.warn_single_id();
+  return {.init = report.pid, .client = std::move(attach_.first)};
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/launch/start_container.h"
+
+#include <map>
+
+#include "engine/etc_files.h"
+#include "engine/rootfs.h"
+#include "engine/seccomp/filter.h"
+#include "engine/spec/spec.h"
+#include "engine/volumes.h"
+#include "rootless/sys/error.h"
+
+namespace knarr::engine {
+
+namespace {
+
+// The processes behind the container:ID modes; each must run.
+std::map<std::string, LivePids> find_joined_containers(const Engine& engine, const NamespaceModes& modes) {
+  constexpr std::string_view prefix = "container:";
+  std::map<std::string, LivePids> joined;
+  for (const std::string* mode :
+       {&modes.user, &modes.pid, &modes.ipc, &modes.uts, &modes.cgroup, &modes.network}) {
+    if (!mode->starts_with(prefix)) continue;
+    const std::string id = engine.containers().get_id(mode->substr(prefix.size()));
+    const ContainerStatus status = engine.status(id);
+    if (status.state != State::running) {
+      throw Conflict(
+          concat("cannot join the namespaces of container ", id.substr(0, 12), ": it is not running"));
+    }
+    joined[id] = {status.monitor, status.init};
+  }
+  return joined;
+}
+
+monitor::LogDriver log_driver(const std::string& name) {
+  if (name == "none") return monitor::LogDriver::none;
+  return name == "json-file" ? monitor::LogDriver::json_file : monitor::LogDriver::k8s_file;
+}
+
+const char* text_or_null(Arena& arena, const std::string& text) {
+  return text.empty() ? nullptr : arena.text(text);
+}
+
+monitor::Plan plan_monitor(const Engine& engine, const ContainerConfig& config, StartMode mode,
+                           Arena& arena) {
+  monitor::Plan plan;
+  const std::string directory = engine.containers().path(config.id);
+  plan.container_id = arena.text(config.id);
+  plan.container_name = arena.text(config.name);
+  plan.run_directory = arena.text(engine.run_directory(config.id));
+  plan.container_directory = arena.text(directory);
+  plan.store_root = arena.text(engine.store().root());
+  plan.terminal = config.terminal;
+  plan.keep_stdin_open = config.interactive;
+  plan.stdin_once = config.interactive && mode.input_attached;
+  plan.log_driver = log_driver(config.log.driver);
+  plan.log_path = arena.text(config.log.path.empty() ? directory + "/ctr.log" : config.log.path);
+  plan.log_max_size = config.log.max_size;
+  plan.log_max_files = config.log.max_files;
+  plan.log_tag = text_or_null(arena, config.log.tag);
+  plan.remove_on_exit = config.auto_remove;
+  plan.cid_file = text_or_null(arena, config.cid_file);
+  plan.pid_file = text_or_null(arena, config.pid_file);
+  plan.monitor_pid_file = text_or_null(arena, config.monitor_pid_file);
+  plan.timeout_seconds = config.timeout;
+  return plan;
+}
+
+}  // namespace
+
+Launched start_container(const Engine& engine, const ContainerConfig& config, Launcher& launcher,
+                         StartMode mode) {
+  Arena& arena = launcher.arena();
+  const std::string run_directory = engine.run_directory(config.id);
+  write_etc_files(config, run_directory);
+
+  const storage::RootfsPlan root = plan_rootfs(engine, config);
+  prepare_volumes(engine, config, root);
+  const Spec spec = build_spec({.config = config,
+                                .host = engine.host(),
+                                .root = root,
+                                .run_directory = run_directory,
+                                .volumes_directory = engine.store().path("volumes"),
+                                .containers = find_joined_containers(engine, config.namespaces)});
+
+  monitor::Plan plan = plan_monitor(engine, config, mode, arena);
+  InitPlanWords words;
+  plan.namespaces = plan_namespaces(spec, engine.host(), arena);
+  plan.init = plan_init(spec, engine.host(), engine.store().path("mnt"), load_filter(engine, spec, arena),
+                        arena, words);
+  return launcher.launch(engine, plan, words);
+}
+
+}  // namespace knarr::engine
