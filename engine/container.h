@@ -17,7 +17,8 @@ namespace knarr::engine {
 struct MountRequest {
   enum class Type { bind, volume, tmpfs, devpts, mqueue, image, ramfs };
   Type type = Type::volume;
-  std::string source;       // host path, volume name (empty: anonymous), image
+  std::string source;       // host path, volume name, image
+  bool anonymous = false;   // volume: named by the engine, lives and dies with its container
   std::string destination;  // absolute container path
   bool read_only = false;
   bool no_exec = false, no_suid = false, no_dev = false;  // extra restrictions
@@ -40,7 +41,7 @@ struct DeviceRequest {
 };
 
 struct UlimitRequest {
-  std::string name;                 // "nofile"
+  std::string name;                 // "nofile"; "host": all limits stay those of the caller
   std::int64_t soft = 0, hard = 0;  // -1: unlimited
   bool operator==(const UlimitRequest&) const = default;
 };
@@ -82,6 +83,7 @@ struct ContainerConfig {
   std::vector<std::string> command;  // after the entrypoint
   std::vector<std::string> env;
   std::string working_dir = "/";
+  bool make_working_dir = false;  // the image's own WORKDIR is made when it is missing
   std::string user;
   std::vector<std::string> groups;
   std::string hostname;  // empty: the short id
@@ -92,6 +94,7 @@ struct ContainerConfig {
   bool read_only = false;
   bool read_only_tmpfs = true;
   bool auto_remove = false;
+  bool transient = false;  // made by `run --rm`: worthless when neither its command nor its monitor lives
   bool auto_remove_image = false;
 
   std::vector<std::string> cap_add, cap_drop;
@@ -113,7 +116,7 @@ struct ContainerConfig {
   std::string passwd_entry, group_entry;
   bool edit_passwd = true;
   std::string stop_signal = "SIGTERM";
-  unsigned stop_timeout = 10;
+  unsigned stop_timeout = 10;  // seconds; UINT_MAX: for ever
   unsigned timeout = 0;
   LogConfig log;
   std::string cid_file, pid_file, monitor_pid_file;
@@ -125,6 +128,9 @@ struct ContainerConfig {
 // Derived, never stored: running = the monitor lives; exited = there is an exit record or a dead monitor.
 enum class State { created, running, exited, removing };
 std::string_view state_name(State state);
+
+// The exit code of a container whose monitor was killed: its init died by the parent-death signal, unseen.
+constexpr int killed_exit_code = 128 + 9;
 
 struct ContainerStatus {
   State state = State::created;

@@ -41,11 +41,16 @@ class Engine {
   std::string run_directory(const std::string& container_id) const;
   ContainerConfig load_config(const std::string& container_id) const;
   ContainerStatus status(const std::string& container_id) const;  // lock-free
+  bool is_running(const std::string& container_id) const;         // the cheapest question
 
   // Processes that may be in R: the monitors of running containers, newest first.
   std::vector<sys::ProcessId> r_candidates() const;
-  // Moves this process into R (rootless::enter_r); warns once per boot about a single id.
+  // Moves this process into R (rootless::enter_r), warning about a single id.
   void enter_r() const;
+  // Tells the user once per boot that R has one id only, and what is lost.
+  void warn_single_id() const;
+  // The driver for this store; probed once per boot.
+  storage::OverlayFacts overlay() const;
 
  private:
   EngineOptions options_;

@@ -28,9 +28,13 @@ bool stop(const Engine& engine, const std::string& id, std::optional<int> timeou
 void kill(const Engine& engine, const std::string& id, int signal);
 void restart(const Engine& engine, const std::string& id, std::optional<int> timeout_seconds);
 
-enum class WaitCondition { stopped, running, removing, created };
+enum class WaitCondition { stopped, running, removed, created };
+struct WaitOptions {
+  std::vector<WaitCondition> conditions;  // any of them; empty: stopped
+  unsigned interval_ms = 250;             // how often the conditions other than `stopped` are looked at
+};
 // Blocks; the exit code for `stopped` (at once when it is not running), -1 for the others.
-int wait(const Engine& engine, const std::string& id, const std::vector<WaitCondition>& conditions);
+int wait(const Engine& engine, const std::string& id, const WaitOptions& options);
 
 struct RemoveOptions {
   bool force = false;    // stop it first

@@ -20,6 +20,7 @@ ContainerConfig parse_config(std::string_view json);
 struct Summary {
   std::string id, name, image, image_id, command, created;  // command: argv joined by spaces
   bool auto_remove = false;
+  bool transient = false;  // made by `run --rm`: worthless when neither its command nor its monitor lives
   std::map<std::string, std::string> labels;
   std::string networks;  // comma-separated
   std::string mounts;    // comma-separated destinations

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 
 #include "rootless/sys/error.h"
@@ -142,6 +141,42 @@ std::optional<std::int64_t> parse_epoch_seconds(std::string_view text) {
   return time && negative ? -*time : time;
 }
 
+// ---- writing ----
+
+struct CivilDate {
+  std::int64_t year;
+  int month, day;
+};
+
+// The Gregorian date of a day since the epoch. Years are counted from March, so the leap day is their last.
+CivilDate civil_date(std::int64_t day) {
+  constexpr std::int64_t era_days = 146097;  // 400 years
+  day += 719468;                             // from 0000-03-01
+  const std::int64_t era = (day >= 0 ? day : day - (era_days - 1)) / era_days;
+  const std::int64_t day_of_era = day - era * era_days;
+  const std::int64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int month_from_march = static_cast<int>((5 * day_of_year + 2) / 153);
+  const int month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+  return {.year = year_of_era + era * 400 + (month <= 2 ? 1 : 0),
+          .month = month,
+          .day = static_cast<int>(day_of_year - (153 * month_from_march + 2) / 5 + 1)};
+}
+
+void put_digits(char* out, int digits, std::int64_t value) {
+  for (; digits > 0; value /= 10) out[--digits] = static_cast<char>('0' + value % 10);
+}
+
+std::int64_t local_offset(std::int64_t second) {
+  const time_t time = static_cast<time_t>(second);
+  tm fields{};
+  ::localtime_r(&time, &fields);
+  return fields.tm_gmtoff;
+}
+
+// ---- durations ----
+
 std::optional<double> duration_unit(std::string_view name) {
   if (name == "ns") return 1;
   if (name == "us" || name == "\u00b5s" || name == "\u03bcs") return 1e3;
@@ -203,33 +238,38 @@ std::int64_t parse_time(std::int64_t now_ns, std::string_view text) {
   throw error;
 }
 
-// ---- writing ----
+void render_utc_second(std::int64_t second, char* out) {
+  constexpr std::int64_t day_seconds = 86400;
+  const std::int64_t time_of_day = ((second % day_seconds) + day_seconds) % day_seconds;
+  const CivilDate date = civil_date((second - time_of_day) / day_seconds);
+  put_digits(out, 4, date.year);
+  out[4] = '-';
+  put_digits(out + 5, 2, date.month);
+  out[7] = '-';
+  put_digits(out + 8, 2, date.day);
+  out[10] = 'T';
+  put_digits(out + 11, 2, time_of_day / 3600);
+  out[13] = ':';
+  put_digits(out + 14, 2, time_of_day / 60 % 60);
+  out[16] = ':';
+  put_digits(out + 17, 2, time_of_day % 60);
+}
 
 std::string render_rfc3339_nano(std::int64_t time_ns, TimeZone zone) {
-  std::int64_t nanoseconds = time_ns % ns_per_second;
-  if (nanoseconds < 0) nanoseconds += ns_per_second;
-  const time_t seconds = static_cast<time_t>((time_ns - nanoseconds) / ns_per_second);
-  tm fields{};
-  if (zone == TimeZone::local) {
-    ::localtime_r(&seconds, &fields);
-  } else {
-    ::gmtime_r(&seconds, &fields);
-  }
-  char text[64];
-  int length = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", fields.tm_year + 1900,
-                             fields.tm_mon + 1, fields.tm_mday, fields.tm_hour, fields.tm_min, fields.tm_sec);
-  if (nanoseconds != 0) {
-    length += std::snprintf(text + length, 16, ".%09d", static_cast<int>(nanoseconds));
-    while (text[length - 1] == '0') --length;
-  }
-  const long offset = fields.tm_gmtoff / 60;  // minutes
-  if (offset == 0) {
-    text[length++] = 'Z';
-  } else {
-    length += std::snprintf(text + length, 16, "%c%02ld:%02ld", offset < 0 ? '-' : '+',
-                            std::labs(offset) / 60, std::labs(offset) % 60);
-  }
-  return {text, static_cast<std::size_t>(length)};
+  std::int64_t fraction = time_ns % ns_per_second;
+  if (fraction < 0) fraction += ns_per_second;
+  const std::int64_t second = (time_ns - fraction) / ns_per_second;
+  const std::int64_t offset = zone == TimeZone::local ? local_offset(second) : 0;
+  std::string text(29, '.');
+  render_utc_second(second + offset, text.data());
+  put_digits(text.data() + 20, 9, fraction);
+  text.resize(fraction == 0 ? 19 : text.find_last_not_of('0') + 1);
+  if (offset == 0) return text + 'Z';
+  char distance[] = "+00:00";
+  if (offset < 0) distance[0] = '-';
+  put_digits(distance + 1, 2, std::abs(offset) / 3600);
+  put_digits(distance + 4, 2, std::abs(offset) / 60 % 60);
+  return text + distance;
 }
 
 std::string human_duration(std::int64_t duration_ns) {

@@ -17,6 +17,10 @@ enum class TimeZone { utc, local };  // local: of TZ or /etc/localtime (tzset(3)
 // "2026-11-23T12:12:10.5Z", "2026-11-23T13:12:10+01:00".
 std::string render_rfc3339_nano(std::int64_t time_ns, TimeZone zone);
 
+// Writes the 19 characters "2026-11-23T12:12:10" of a second since the epoch. Unlike gmtime_r(3) it neither
+// loads the local zone nor allocates.
+void render_utc_second(std::int64_t second, char* out);
+
 // nullopt for anything else than date, 'T', time, optional fraction (digits after the ninth are cut) and
 // zone.
 std::optional<std::int64_t> parse_rfc3339(std::string_view text);

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/create.h"
+
+#include <fcntl.h>
+
+#include "engine/container_ids.h"
+#include "engine/lifecycle.h"
+#include "engine/record.h"
+#include "engine/run.h"
+#include "engine/time_format.h"
+#include "engine/volumes.h"
+#include "rootless/sys/error.h"
+
+namespace knarr::engine {
+
+namespace {
+
+std::optional<storage::Image> resolve_image(const Engine& engine, const CreateOptions& options) {
+  const std::string& name = options.request.image;
+  if (!options.request.rootfs.empty()) return std::nullopt;
+  if (options.pull == PullPolicy::always || options.pull == PullPolicy::newer) {
+    throw Unsupported("--pull=always and --pull=newer are not supported yet: images come from 'knarr load'");
+  }
+  auto image = engine.images().find_image(name);
+  if (!image) {
+    NotFound error(concat("image \"", name, "\" is not in the local store"));
+    error.set_hint(
+        "pulling from registries is not supported yet; use 'knarr load -i ARCHIVE' or 'knarr import'");
+    throw error;
+  }
+  return image;
+}
+
+void write_cid_file(const std::string& path, const std::string& id) {
+  if (path.empty()) return;
+  with_context("writing the container ID file (--cidfile)",
+               [&] { sys::create_file(AT_FDCWD, path, id, 0644, sys::Durability::none); });
+}
+
+void store_record(const Engine& engine, const ContainerConfig& config) {
+  engine.containers().create(
+      {.id = config.id,
+       .name = config.name,
+       .config_json = render_config(config),
+       .summary = render_summary(summarize(config)),
+       // A container of `run --rm` does not outlive its command: nothing to make durable.
+       .durability = config.transient ? sys::Durability::none : sys::Durability::synced});
+}
+
+// A name the user gave must be free; a generated one is drawn again until it is.
+void store_under_free_name(const Engine& engine, ContainerConfig& config) {
+  if (!config.name.empty()) return store_record(engine, config);
+  constexpr int attempts = 20;
+  for (int attempt = 1;; ++attempt) {
+    config.name = random_container_name(attempt);
+    try {
+      return store_record(engine, config);
+    } catch (const Conflict&) {
+      if (attempt == attempts) throw;
+    }
+  }
+}
+
+void replace_existing(const Engine& engine, const std::string& name) {
+  if (name.empty()) return;
+  if (const auto id = engine.containers().find_id(name)) {
+    if (engine.load_config(*id).name == name)
+      remove(engine, *id, {.force = true, .timeout_seconds = std::nullopt});
+  }
+}
+
+}  // namespace
+
+ContainerConfig create_record(const Engine& engine, const CreateOptions& options) {
+  const auto image = resolve_image(engine, options);
+  if (options.replace) replace_existing(engine, options.request.name);
+  ContainerConfig config =
+      plan_config(options.request, image, engine.host(), render_rfc3339_nano(wall_clock_ns(), TimeZone::utc),
+                  random_container_id(), options.request.name);
+  config.transient = options.transient;
+  for (std::string* mode : container_modes(config.namespaces)) *mode = engine.containers().get_id(*mode);
+  write_cid_file(config.cid_file, config.id);
+  try {
+    ensure_volumes(engine, config);
+    store_under_free_name(engine, config);
+  } catch (...) {
+    forget_side_effects(engine, config);
+    throw;
+  }
+  return config;
+}
+
+std::string create(const Engine& engine, const CreateOptions& options) {
+  return create_record(engine, options).id;
+}
+
+}  // namespace knarr::engine

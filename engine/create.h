@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of `create` that `run` shares: the record on disk, before anything is done.
+#pragma once
+
+#include "engine/run.h"
+
+namespace knarr::engine {
+
+ContainerConfig create_record(const Engine& engine, const CreateOptions& options);
+
+// Takes back what create_record() made, for a container that never ran. The caller may hold its lock.
+void discard(const Engine& engine, const ContainerConfig& config);
+// What it made outside the container's directory: anonymous volumes, the --cidfile.
+void forget_side_effects(const Engine& engine, const ContainerConfig& config);
+
+}  // namespace knarr::engine

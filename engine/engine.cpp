@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "rootless/sys/error.h"
+#include "rootless/user_namespace.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr const char* live_containers = "/containers";
+
+// Whether somebody holds the write lock on the pids file, asked without taking it.
+bool is_locked(int fd) {
+  struct flock query {};
+  query.l_type = F_RDLCK;
+  query.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_GETLK, &query) == 0 && query.l_type != F_UNLCK;
+}
+
+// The pids of a living container: its monitor holds the lock.
+std::optional<LivePids> read_live_pids(const std::string& run_directory) {
+  const sys::UniqueFd pids = sys::find_at(AT_FDCWD, run_directory + "/pids", O_RDONLY);
+  if (!pids || !is_locked(pids.get())) return std::nullopt;
+  return parse_pids(sys::read_all(pids.get(), "pids"));
+}
+
+}  // namespace
+
+std::string_view state_name(State state) {
+  switch (state) {
+    case State::created:
+      return "created";
+    case State::running:
+      return "running";
+    case State::exited:
+      return "exited";
+    case State::removing:
+      return "removing";
+  }
+  return "unknown";
+}
+
+Engine::Engine(EngineOptions options)
+    : options_(std::move(options)),
+      host_(rootless::gather_host_facts()),
+      paths_(rootless::prepare_paths(options_.paths)),
+      store_(storage::Store::open(paths_.store_root)) {
+  if (!options_.warn) options_.warn = [](const std::string&) {};
+}
+
+std::string Engine::run_directory(const std::string& container_id) const {
+  return paths_.run_root + live_containers + "/" + container_id;
+}
+
+ContainerConfig Engine::load_config(const std::string& container_id) const {
+  return with_context(concat("reading container ", container_id.substr(0, 12)),
+                      [&] { return parse_config(containers().read(container_id, "config.json")); });
+}
+
+ContainerStatus Engine::status(const std::string& container_id) const {
+  ContainerStatus status;
+  const auto live = read_live_pids(run_directory(container_id));
+  if (const auto line = containers().read_if_exists(container_id, "status")) {
+    if (const auto record = parse_status(*line)) {
+      status.started_ns = record->started_ns;
+      status.finished_ns = record->finished_ns;
+      status.exit_code = record->exit_code;
+      status.restarts = record->restarts;
+      status.stopped_by_user = record->stopped_by_user;
+    }
+  }
+  if (live) {
+    status.state = State::running;
+    status.monitor = live->monitor;
+    status.init = live->init;
+    status.exit_code = 0;
+  } else if (status.started_ns != 0) {
+    status.state = State::exited;
+    if (status.finished_ns < status.started_ns) {
+      status.exit_code = killed_exit_code;
+      status.error = "the container's monitor was killed";
+    }
+  }
+  return status;
+}
+
+bool Engine::is_running(const std::string& container_id) const {
+  const sys::UniqueFd pids = sys::find_at(AT_FDCWD, run_directory(container_id) + "/pids", O_RDONLY);
+  return pids && is_locked(pids.get());
+}
+
+std::vector<sys::ProcessId> Engine::r_candidates() const {
+  std::vector<sys::ProcessId> monitors;
+  if (host_.rootful || host_.inside_user_namespace) return monitors;
+  const std::string directory = paths_.run_root + live_containers;
+  for (const std::string& id : sys::list_directory(AT_FDCWD, directory)) {
+    // Any living one will do, and each is checked again before it is joined; two guard against one that dies.
+    if (monitors.size() == 2) break;
+    if (const auto live = read_live_pids(directory + "/" + id)) monitors.push_back(live->monitor);
+  }
+  return monitors;
+}
+
+void Engine::enter_r() const {
+  if (rootless::enter_r(host_, r_candidates()) == rootless::Entered::single_id) warn_single_id();
+}
+
+void Engine::warn_single_id() const {
+  const std::string why = rootless::explain_single_id(host_);
+  if (why.empty()) return;
+  const std::string marker = paths_.run_root + "/warned-single-id";
+  if (sys::stat_at(AT_FDCWD, marker)) return;
+  sys::replace_file(AT_FDCWD, marker, "", 0600, sys::Durability::none);
+  warn(why);
+}
+
+storage::OverlayFacts Engine::overlay() const {
+  if (auto known = storage::read_overlay_facts(paths_.run_root, options_.storage_driver)) return *known;
+  return storage::choose_overlay_driver(store_, paths_.run_root, options_.storage_driver);
+}
+
+}  // namespace knarr::engine

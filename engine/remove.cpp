@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+
+#include "engine/create.h"
+#include "engine/lifecycle.h"
+#include "engine/record.h"
+#include "engine/trash.h"
+#include "engine/volumes.h"
+#include "rootless/sys/error.h"
+
+namespace knarr::engine {
+
+namespace {
+
+// A record that a power cut spoilt must not keep the container from being removed.
+std::optional<ContainerConfig> load_config_if_intact(const Engine& engine, const std::string& id) {
+  try {
+    return engine.load_config(id);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void forget_side_effects(const Engine& engine, const ContainerConfig& config) {
+  remove_anonymous_volumes(engine, config);
+  if (!config.cid_file.empty()) sys::unlink_if_exists(AT_FDCWD, config.cid_file);
+}
+
+void discard(const Engine& engine, const ContainerConfig& config) {
+  engine.containers().remove(config.id, config.name);
+  sys::remove_tree(AT_FDCWD, engine.run_directory(config.id));
+  forget_side_effects(engine, config);
+  empty_trash_in_background(engine);
+}
+
+void remove(const Engine& engine, const std::string& id, const RemoveOptions& options) {
+  if (engine.status(id).state == State::running) {
+    if (!options.force) {
+      Conflict error(concat("cannot remove container ", id.substr(0, 12), " as it is running"));
+      error.set_hint("stop it first, or use --force");
+      throw error;
+    }
+    stop(engine, id, options.timeout_seconds);
+  }
+  // With --rm its monitor has removed it by now.
+  if (!engine.containers().find_id(id)) return;
+  const auto lock = engine.containers().lock(id);
+  const auto config = load_config_if_intact(engine, id);
+  engine.containers().remove(id, config ? config->name : "");
+  sys::remove_tree(AT_FDCWD, engine.run_directory(id));
+  if (config && (options.volumes || config->auto_remove)) remove_anonymous_volumes(engine, *config);
+  if (config && config->auto_remove && !config->cid_file.empty())
+    sys::unlink_if_exists(AT_FDCWD, config->cid_file);
+  empty_trash_in_background(engine);
+}
+
+void rename(const Engine& engine, const std::string& id, const std::string& new_name) {
+  const auto lock = engine.containers().lock(id);
+  ContainerConfig config = engine.load_config(id);
+  const std::string old_name = config.name;
+  config.name = new_name;
+  engine.containers().rename(id, old_name, new_name);
+  engine.containers().replace(id, "config.json", render_config(config), sys::Durability::none);
+  engine.containers().replace(id, "summary", render_summary(summarize(config)), sys::Durability::none);
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a crash leaves: only containers that were alive in this boot have a run directory, so this looks at
+// those alone and costs nothing for the others. After a reboot the run directories are gone with the tmpfs,
+// and the first command looks at every container once.
+#include <fcntl.h>
+
+#include <csignal>
+
+#include "engine/lifecycle.h"
+#include "engine/record.h"
+#include "engine/trash.h"
+#include "rootless/sys/error.h"
+
+namespace knarr::engine {
+
+namespace {
+
+// An init that lost its parent-death signal (a set-uid entrypoint clears it) outlives its monitor.
+void end_orphaned_init(const std::string& run_directory) {
+  const auto line = sys::read_file_if_exists(AT_FDCWD, run_directory + "/pids", 4096);
+  const auto pids = line ? parse_pids(*line) : std::nullopt;
+  if (!pids) return;
+  const sys::UniqueFd init = sys::open_process(pids->init);
+  if (!init) return;
+  sys::send_signal(init.get(), SIGKILL);
+  sys::wait_process(init.get(), -1);
+}
+
+// Made by `run --rm` and neither running nor about to (the command that starts it holds the lock).
+bool is_worthless(const Engine& engine, const std::string& id) {
+  const auto line = engine.containers().read_if_exists(id, "summary");
+  const auto summary = line ? parse_summary(*line) : std::nullopt;
+  if (!summary || !summary->auto_remove) return false;
+  return summary->transient || engine.status(id).state == State::exited;
+}
+
+// Takes what a dead monitor left; true when the container itself is to go as well.
+bool reclaim_run_directory(const Engine& engine, const std::string& id) {
+  const bool recorded = engine.containers().find_id(id).has_value();
+  const auto lock = recorded
+                        ? sys::Lock::try_acquire(engine.store().fd(), engine.containers().relative_path(id),
+                                                 sys::Lock::Mode::exclusive)
+                        : std::nullopt;
+  // Somebody is starting or stopping it right now.
+  if (recorded && (!lock || engine.is_running(id))) return false;
+  end_orphaned_init(engine.run_directory(id));
+  sys::remove_tree(AT_FDCWD, engine.run_directory(id));
+  return recorded && is_worthless(engine, id);
+}
+
+void repair_container(const Engine& engine, const std::string& id) {
+  if (!engine.is_running(id) && reclaim_run_directory(engine, id)) remove(engine, id, {});
+}
+
+bool first_command_of_this_boot(const Engine& engine) {
+  const std::string marker = engine.paths().run_root + "/repaired";
+  if (sys::stat_at(AT_FDCWD, marker)) return false;
+  sys::replace_file(AT_FDCWD, marker, "", 0600, sys::Durability::none);
+  return true;
+}
+
+}  // namespace
+
+void repair(const Engine& engine) {
+  const std::string live = engine.paths().run_root + "/containers";
+  for (const std::string& id : sys::list_directory(AT_FDCWD, live)) repair_container(engine, id);
+  if (first_command_of_this_boot(engine)) {
+    for (const storage::ContainerEntry& container : engine.containers().list())
+      repair_container(engine, container.id);
+  }
+  empty_trash_in_background(engine);
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/run.h"
+
+#include "engine/attached.h"
+#include "engine/create.h"
+#include "engine/detach_keys.h"
+#include "engine/launch/launcher.h"
+#include "engine/launch/start_container.h"
+#include "engine/lifecycle.h"
+
+namespace knarr::engine {
+
+namespace {
+
+Launched start_new(const Engine& engine, const ContainerConfig& config, Launcher& launcher,
+                   const RunOptions& options) {
+  const auto lock = engine.containers().lock(config.id);
+  try {
+    return start_container(
+        engine, config, launcher,
+        {.attached = !options.detach, .input_attached = !options.detach && options.streams.input});
+  } catch (...) {
+    // Without --rm it stays, as created: `start` may succeed later. The lock is open to remove() as it is
+    // ours.
+    if (config.transient) discard(engine, config);
+    throw;
+  }
+}
+
+}  // namespace
+
+RunResult run(const Engine& engine, const RunOptions& options) {
+  if (!options.detach) parse_detach_keys(options.detach_keys);  // an error before anything is made
+  // The monitor enters R while this process resolves the image and writes the record.
+  Launcher launcher = Launcher::begin(engine, !options.detach);
+  const ContainerConfig config = create_record(engine, options.create);
+  Launched launched = start_new(engine, config, launcher, options);
+  repair(engine);
+  if (options.detach) return {config.id, std::nullopt};
+  return {config.id, stay_attached(engine, config, std::move(launched.client),
+                                   {.streams = options.streams,
+                                    .detach_keys = options.detach_keys,
+                                    .signal_proxy = options.signal_proxy})};
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// stop, kill, wait: signals go straight to the container's init by pidfd; the monitor notices by itself.
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "engine/lifecycle.h"
+#include "engine/signals.h"
+#include "rootless/sys/error.h"
+
+namespace knarr::engine {
+
+namespace {
+
+// Returns when the monitor has recorded the exit and let go of the pids file (record.h). Blocking in the
+// kernel on its lock needs neither polling nor the monitor's help, and works when the monitor is killed.
+void wait_for_monitor(const Engine& engine, const std::string& id) {
+  const sys::UniqueFd pids = sys::find_at(AT_FDCWD, engine.run_directory(id) + "/pids", O_RDONLY);
+  if (!pids) return;
+  struct flock lock {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  while (::fcntl(pids.get(), F_OFD_SETLKW, &lock) < 0) {
+    if (errno != EINTR) throw_errno("waiting for the monitor of container ", id.substr(0, 12));
+  }
+}
+
+Conflict not_running(const Engine& engine, const std::string& id, std::string_view act) {
+  return Conflict(concat("can only ", act, " running containers: ", id.substr(0, 12), " is ",
+                         state_name(engine.status(id).state)));
+}
+
+int recorded_exit_code(int status_fd) {
+  if (status_fd < 0) return 0;
+  const auto record = parse_status(sys::read_all(status_fd, "the container's status"));
+  if (!record || record->started_ns == 0) return 0;
+  return record->finished_ns < record->started_ns ? killed_exit_code : record->exit_code;
+}
+
+void send(const sys::UniqueFd& init, int signal, const std::string& id) {
+  if (!sys::send_signal(init.get(), signal) && errno != ESRCH) {
+    throw_errno("sending signal ", signal, " to container ", id.substr(0, 12));
+  }
+}
+
+}  // namespace
+
+bool stop(const Engine& engine, const std::string& id, std::optional<int> timeout_seconds) {
+  const ContainerStatus status = engine.status(id);
+  if (status.state != State::running) return false;
+  const ContainerConfig config = engine.load_config(id);
+  const sys::UniqueFd init = sys::open_process(status.init);
+  if (init) {
+    const int seconds = timeout_seconds.value_or(static_cast<int>(config.stop_timeout));
+    send(init, parse_signal(config.stop_signal).value_or(SIGTERM), id);
+    if (!sys::wait_process(init.get(), seconds < 0 ? -1 : seconds * 1000)) {
+      engine.warn(concat("StopSignal ", config.stop_signal, " failed to stop container ", config.name, " in ",
+                         seconds, " seconds, resorting to SIGKILL"));
+      send(init, SIGKILL, id);
+      sys::wait_process(init.get(), -1);
+    }
+  }
+  wait_for_monitor(engine, id);
+  return true;
+}
+
+void kill(const Engine& engine, const std::string& id, int signal) {
+  const ContainerStatus status = engine.status(id);
+  const sys::UniqueFd init =
+      status.state == State::running ? sys::open_process(status.init) : sys::UniqueFd();
+  if (!init) throw not_running(engine, id, "kill");
+  send(init, signal, id);
+  if (signal == SIGKILL) wait_for_monitor(engine, id);
+}
+
+int wait(const Engine& engine, const std::string& id, const WaitOptions& options) {
+  const auto wants = [&](WaitCondition condition) {
+    return std::find(options.conditions.begin(), options.conditions.end(), condition) !=
+           options.conditions.end();
+  };
+  // Opened now: with --rm the record is gone by the time the exit is known, the open file is not.
+  const sys::UniqueFd status = sys::find_at(AT_FDCWD, engine.containers().path(id) + "/status", O_RDONLY);
+  if (options.conditions.empty() || wants(WaitCondition::stopped)) {
+    wait_for_monitor(engine, id);
+    return recorded_exit_code(status.get());
+  }
+  for (;;) {
+    const bool exists = engine.containers().find_id(id).has_value();
+    if (!exists && !wants(WaitCondition::removed))
+      throw NotFound(concat("container ", id.substr(0, 12), " was removed"));
+    const State state = exists ? engine.status(id).state : State::removing;
+    if ((!exists && wants(WaitCondition::removed)) ||
+        (wants(WaitCondition::running) && state == State::running) ||
+        (wants(WaitCondition::created) && state == State::created)) {
+      return -1;
+    }
+    // No event tells a file lock; these conditions are waited for by scripts, not on a hot path.
+    ::poll(nullptr, 0, static_cast<int>(options.interval_ms));
+  }
+}
+
+}  // namespace knarr::engine

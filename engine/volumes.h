@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// A container's named and anonymous volumes.
+#pragma once
+
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "storage/overlay/driver.h"
+
+namespace knarr::engine {
+
+// Makes the volumes that do not exist yet. Called before the container's record is written.
+void ensure_volumes(const Engine& engine, const ContainerConfig& config);
+
+// Fills empty volumes that were never mounted with what the image has at their place (copy-up), in a child
+// inside R with a mount namespace of its own. Nothing to do, and nothing done, for all others.
+void prepare_volumes(const Engine& engine, const ContainerConfig& config, const storage::RootfsPlan& root);
+
+// Those that belong to this container alone.
+void remove_anonymous_volumes(const Engine& engine, const ContainerConfig& config);
+
+}  // namespace knarr::engine
