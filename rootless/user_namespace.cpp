@@ -5,78 +5,25 @@
 #include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <string_view>
 
-#include "rootless/helpers.h"
+#include "rootless/id_mapper.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
-#include "rootless/user.h"
 
 namespace knarr::rootless {
 namespace {
-
-bool has_single_id(const HostFacts& host) {
-  return count_ids(host.r_maps.uids) == 1;
-}
 
 // Ids 0 are those this process had before, so nothing changes outside. Supplementary groups stay although
 // they have no name in R: they still open files, and `--group-add keep-groups` passes them on.
 void become_root() {
   if (::setresgid(0, 0, 0) < 0) throw_errno("becoming gid 0 in the user namespace");
   if (::setresuid(0, 0, 0) < 0) throw_errno("becoming uid 0 in the user namespace");
-}
-
-// ---- what forbids user namespaces here ----
-
-std::optional<long> read_sysctl(const char* path) {
-  const auto text = sys::read_file_if_exists(AT_FDCWD, path);
-  long value = 0;
-  if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{}) return {};
-  return value;
-}
-
-bool is_seccomp_filtered() {
-  return ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
-}
-
-std::string explain_limit() {
-  const std::optional<long> limit = read_sysctl("/proc/sys/user/max_user_namespaces");
-  if (limit == 0) {
-    return "user.max_user_namespaces is 0, which switches user namespaces off; an administrator can raise "
-           "it: "
-           "sysctl -w user.max_user_namespaces=15000";
-  }
-  return concat("the limit of user namespaces is reached (user.max_user_namespaces is ", limit.value_or(0),
-                " here; outer namespaces have their own limits, and they nest at most 32 deep)");
-}
-
-std::string explain_refusal() {
-  if (read_sysctl("/proc/sys/kernel/unprivileged_userns_clone") == 0) {
-    return "kernel.unprivileged_userns_clone is 0; an administrator can allow user namespaces: "
-           "sysctl -w kernel.unprivileged_userns_clone=1";
-  }
-  if (read_sysctl("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1) {
-    return "kernel.apparmor_restrict_unprivileged_userns is 1; an administrator can install an AppArmor "
-           "profile "
-           "for this program with the rule \"userns,\" or switch the restriction off: "
-           "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
-  }
-  if (is_seccomp_filtered()) {
-    return "a seccomp filter is on this process; the container or service it runs in must allow unshare(2) "
-           "of "
-           "user namespaces";
-  }
-  return "this process may not create user namespaces; a chroot and a security module are known reasons";
 }
 
 [[noreturn]] void throw_forbidden(int code, std::string_view act) {
@@ -161,196 +108,13 @@ void create_with_single_id(const HostFacts& host) {
 
 // ---- a new R with ranges ----
 
-std::vector<std::string> helper_command(const std::string& program, pid_t pid, const IdMap& map) {
-  std::vector<std::string> argv{program, std::to_string(pid)};
-  for (const IdExtent& extent : map) {
-    for (const std::uint32_t number : {extent.inside, extent.outside, extent.count}) {
-      argv.push_back(std::to_string(number));
-    }
-  }
-  return argv;
-}
-
-// "[1-65537) -> [100000-165536) not allowed": the outside id the complaint is about.
-std::optional<std::uint32_t> refused_id(std::string_view words) {
-  const std::size_t arrow = words.find("-> [");
-  std::uint32_t id = 0;
-  if (arrow == std::string_view::npos) return {};
-  const char* start = words.data() + arrow + 4;
-  if (std::from_chars(start, words.data() + words.size(), id).ec != std::errc{}) return {};
-  return id;
-}
-
-// The lines of /etc/subuid that a complaint can be about: the one with the refused id, else all of the
-// user's.
-std::string name_lines(const char* path, const HostFacts& host, std::string_view words) {
-  const std::optional<std::uint32_t> refused = refused_id(words);
-  const auto file = sys::read_file_if_exists(AT_FDCWD, path);
-  std::string named;
-  for (const SubIdLine& line : parse_subid_lines(file.value_or(""), host.user_name, host.uid)) {
-    const bool covers =
-        refused && *refused >= line.range.start && *refused - line.range.start < line.range.count;
-    if (refused && !covers) continue;
-    named += concat(named.empty() ? "" : ", ", path, " line ", line.number, " \"", line.text, '"');
-  }
-  return named.empty() ? concat("the ids of ", path) : named;
-}
-
-std::string helper_hint(const HostFacts& host, const std::string& program, std::string_view words) {
-  const std::optional<User> user = find_user(host.uid);
-  if (user && user->gid != host.gid) {
-    return concat("the current group ", host.gid, " is not the login group ", user->gid, " of ", user->name,
-                  ", which ", program, " demands; leave newgrp or sg first");
-  }
-  if (words.find("ermission denied") != std::string_view::npos ||
-      words.find("not permitted") != std::string_view::npos) {
-    return concat(program,
-                  " could not gain privilege; it must be set-user-ID root on a file system without "
-                  "nosuid, and in a container that has CAP_SETUID and CAP_SETGID");
-  }
-  return concat("correct the line for ", host.user_name, "; `man 5 subuid` describes its form");
-}
-
-struct HelperJob {
-  const std::string& program;
-  const IdMap& map;
-  const char* ranges;  // the file they come from
-};
-
-// Empty, or why the helper failed: "newuidmap refused ...: its words".
-std::string describe_failure(const HelperJob& job, const HostFacts& host, const sys::CommandResult& result) {
-  if (result.status.code == 0) return {};
-  const std::string words =
-      result.errors.empty() ? concat("it exited with status ", result.status.code) : result.errors;
-  return concat(job.program, " refused ", name_lines(job.ranges, host, words), ": ", words, '\0',
-                helper_hint(host, job.program, words));
-}
-
-constexpr char report_success = '+';
-constexpr char report_failure = '-';  // then the message, NUL, the hint
-
-// Runs outside of R. Both programs look up the user and read files, so side by side they take half the time.
-std::string write_maps(const HostFacts& host, pid_t target) {
-  const HelperJob jobs[] = {{host.newuidmap, host.r_maps.uids, "/etc/subuid"},
-                            {host.newgidmap, host.r_maps.gids, "/etc/subgid"}};
-  // Nothing of the user's own: these programs run with privilege. Their words are quoted, so in English.
-  const std::vector<std::string> env{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
-  sys::StartedCommand started[2];
-  for (int i = 0; i < 2; ++i) {
-    started[i] = sys::start_command(helper_command(jobs[i].program, target, jobs[i].map), env);
-  }
-  std::string failure;
-  for (int i = 0; i < 2; ++i) {
-    const sys::CommandResult result = sys::finish_command(std::move(started[i]));
-    if (failure.empty()) failure = describe_failure(jobs[i], host, result);
-  }
-  return failure.empty() ? std::string(1, report_success) : report_failure + failure;
-}
-
-// The child that stays outside: waits until its parent is in the new namespace, then writes the maps.
-int map_parent(const HostFacts& host, pid_t parent, sys::Pipe& go, sys::Pipe& report) {
-  go.write.reset();
-  report.read.reset();
-  ::signal(SIGCHLD, SIG_DFL);  // ignored, it would take the helpers' exit statuses away
-  char byte;
-  if (::read(go.read.get(), &byte, 1) != 1) return 0;  // the parent gave up
-  std::string text;
-  try {
-    text = write_maps(host, parent);
-  } catch (const std::exception& error) {
-    text = concat(report_failure, error.what(), '\0');
-  }
-  sys::write_all(report.write.get(), text, "the report of the id maps");
-  return 0;
-}
-
-void check_report(std::string_view report) {
-  if (!report.empty() && report[0] == report_success) return;
-  if (report.empty()) throw Error("mapping the ids of the user namespace: the process that does it died");
-  const std::size_t end = report.find('\0');
-  Error error(concat("mapping the ids of the user namespace: ", report.substr(1, end - 1)));
-  if (end != std::string_view::npos) error.set_hint(std::string(report.substr(end + 1)));
-  throw error;
-}
-
-void reap(pid_t pid) {
-  // Where SIGCHLD is ignored the child is gone already (ECHILD); its report says all there is to know.
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
-}
-
 void create_with_ranges(const HostFacts& host) {
-  const pid_t self = ::getpid();
-  sys::Pipe go = sys::make_pipe();
-  sys::Pipe report = sys::make_pipe();
-  const pid_t outside = sys::fork_child([&] { return map_parent(host, self, go, report); });
-  go.read.reset();
-  report.write.reset();
-  try {
-    unshare_user_namespace();
-    sys::write_all(go.write.get(), "g", "the pipe to the id mapper");
-    check_report(sys::read_all(report.read.get(), "the report of the id maps"));
-  } catch (...) {
-    go.write.reset();
-    reap(outside);
-    throw;
-  }
-  reap(outside);
-}
-
-// ---- why there is a single id ----
-
-std::string missing_helper() {
-  for (const char* name : {"newuidmap", "newgidmap"}) {
-    if (find_id_map_helper(name)) continue;
-    for (const std::string& path : id_map_helper_places(name)) {
-      if (sys::stat_at(AT_FDCWD, path)) {
-        return concat(path, " has no privilege (it must be set-user-ID root: chmod u+s ", path, ")");
-      }
-    }
-    return concat(name, " is not installed (package uidmap or shadow-utils)");
-  }
-  return {};
-}
-
-// A start for 65536 ids after all that are granted to anybody.
-std::uint64_t first_free_id(std::string_view file) {
-  std::uint64_t free = 100000;
-  while (!file.empty()) {
-    const std::size_t end = file.find('\n');
-    const std::string_view line = file.substr(0, end);
-    const std::string owner(line.substr(0, line.find(':')));
-    for (const SubIdLine& grant : parse_subid_lines(line, owner, static_cast<uid_t>(-1))) {
-      free = std::max(free, std::uint64_t{grant.range.start} + grant.range.count);
-    }
-    file = end == std::string_view::npos ? std::string_view{} : file.substr(end + 1);
-  }
-  return free;
-}
-
-std::string missing_ranges(const HostFacts& host) {
-  const std::string uids = sys::read_file_if_exists(AT_FDCWD, "/etc/subuid").value_or("");
-  const std::string gids = sys::read_file_if_exists(AT_FDCWD, "/etc/subgid").value_or("");
-  const bool no_uids = parse_subid(uids, host.user_name, host.uid).empty();
-  const bool no_gids = parse_subid(gids, host.user_name, host.uid).empty();
-  if (!no_uids && !no_gids) return {};
-  const char* files = no_uids && no_gids ? "/etc/subuid and /etc/subgid"
-                      : no_uids          ? "/etc/subuid"
-                                         : "/etc/subgid";
-  const std::uint64_t start = std::max(first_free_id(uids), first_free_id(gids));
-  return concat(files, no_uids && no_gids ? " have" : " has", " no line for ", host.user_name,
-                "; an administrator can add: ", host.user_name, ':', start, ":65536");
+  IdMapper mapper(host, ::getpid());
+  unshare_user_namespace();
+  mapper.write_maps();
 }
 
 }  // namespace
-
-std::string explain_forbidden_user_namespace(int code) {
-  if (code == ENOSPC || code == EUSERS) return explain_limit();
-  if (code == EPERM || code == EACCES) return explain_refusal();
-  if (code == EINVAL || code == ENOSYS)
-    return "this kernel was built without user namespaces (CONFIG_USER_NS)";
-  return {};
-}
 
 Entered enter_r(const HostFacts& host, const std::vector<sys::ProcessId>& candidates) {
   if (host.rootful || host.inside_user_namespace || is_root_in_user_namespace()) return Entered::already;
@@ -359,7 +123,7 @@ Entered enter_r(const HostFacts& host, const std::vector<sys::ProcessId>& candid
     become_root();
     return Entered::joined;
   }
-  const bool single = has_single_id(host);
+  const bool single = count_ids(host.r_maps.uids) == 1;
   if (single) {
     create_with_single_id(host);
   } else {
@@ -367,15 +131,6 @@ Entered enter_r(const HostFacts& host, const std::vector<sys::ProcessId>& candid
   }
   become_root();
   return single ? Entered::single_id : Entered::created;
-}
-
-std::string explain_single_id(const HostFacts& host) {
-  if (host.rootful || host.inside_user_namespace || !has_single_id(host)) return {};
-  if (!can_gain_privilege()) {
-    return "no_new_privs is set on this process, so newuidmap cannot gain the privilege to map more ids";
-  }
-  if (std::string reason = missing_helper(); !reason.empty()) return reason;
-  return missing_ranges(host);
 }
 
 }  // namespace knarr::rootless
