@@ -10,8 +10,10 @@ namespace knarr::engine {
 
 namespace {
 
-constexpr std::size_t max_summary_bytes = 4096;  // what a store takes, with the line end
+constexpr std::size_t max_summary_bytes = 4095;  // what a store takes
+// What is kept of the long fields when all together do not fit.
 constexpr std::size_t max_command_bytes = 200;
+constexpr std::size_t max_image_bytes = 1024;
 
 std::string escape(std::string_view text) {
   std::string escaped;
@@ -43,8 +45,22 @@ std::optional<std::string> unescape(std::string_view text) {
       continue;
     }
     if (++i == text.size()) return std::nullopt;
-    if (text[i] != 't' && text[i] != 'n' && text[i] != '\\') return std::nullopt;
-    plain += text[i] == 't' ? '\t' : text[i] == 'n' ? '\n' : '\\';
+    switch (text[i]) {
+      case 't':
+        plain += '\t';
+        break;
+      case 'n':
+        plain += '\n';
+        break;
+      case 'e':
+        plain += '=';
+        break;
+      case '\\':
+        plain += '\\';
+        break;
+      default:
+        return std::nullopt;
+    }
   }
   return plain;
 }
@@ -116,11 +132,16 @@ std::string render_line(const Summary& summary) {
   for (const auto& [name, value] : summary.labels) {
     line += '\t';
     // '=' separates the two; names with one are rare but legal.
-    for (const char c : escape(name)) line += c == '=' ? std::string("\\\\e") : std::string(1, c);
+    for (const char c : escape(name)) {
+      if (c == '=') {
+        line += "\\e";
+      } else {
+        line += c;
+      }
+    }
     line += '=';
     line += escape(value);
   }
-  line += '\n';
   return line;
 }
 
@@ -152,6 +173,8 @@ std::string render_summary(const Summary& summary) {
   shorter.truncated = true;
   shorter.labels.clear();
   shorter.mounts.clear();
+  if (shorter.image.size() > max_image_bytes) shorter.image.resize(max_image_bytes);
+  if (shorter.networks.size() > max_image_bytes) shorter.networks.resize(max_image_bytes);
   if (shorter.command.size() > max_command_bytes) shorter.command.resize(max_command_bytes);
   return render_line(shorter);
 }

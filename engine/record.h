@@ -24,7 +24,11 @@ struct Summary {
   std::map<std::string, std::string> labels;
   std::string networks;  // comma-separated
   std::string mounts;    // comma-separated destinations
+  // Labels, mounts and the end of the command did not fit in: config.json has them.
+  bool truncated = false;
+  bool operator==(const Summary&) const = default;
 };
+// One line without its end, less than 4096 bytes.
 std::string render_summary(const Summary& summary);
 std::optional<Summary> parse_summary(std::string_view line);
 Summary summarize(const ContainerConfig& config);
@@ -35,6 +39,7 @@ struct StatusRecord {
   int exit_code = 0;
   unsigned restarts = 0;
   bool stopped_by_user = false;
+  bool operator==(const StatusRecord&) const = default;
 };
 constexpr std::size_t status_record_bytes = 128;
 std::string render_status(const StatusRecord& record);  // exactly status_record_bytes
@@ -44,6 +49,7 @@ std::optional<StatusRecord> parse_status(std::string_view line);
 // lock on it (F_OFD_SETLK) for as long as it lives: that lock is what "running" means.
 struct LivePids {
   sys::ProcessId monitor, init;
+  bool operator==(const LivePids&) const = default;
 };
 std::string render_pids(const LivePids& pids);
 std::optional<LivePids> parse_pids(std::string_view line);
