@@ -42,6 +42,16 @@ bool is_whiteout(const struct stat& info) {
   return S_ISCHR(info.st_mode) && info.st_rdev == 0;
 }
 
+// One thing to copy: an entry of a directory, and the name it gets in another one.
+struct Entry {
+  int source_fd;
+  const std::string& name;
+  int target_fd;
+  const std::string& new_name;
+  const std::string& path;  // below the top of the tree, beginning with "/": for messages and hard links
+  struct stat info = {};
+};
+
 class TreeCopier {
  public:
   explicit TreeCopier(const TreeCopyOptions& options) : options_(options) {}
@@ -50,9 +60,34 @@ class TreeCopier {
     struct stat info {};
     if (::fstat(source_fd, &info) < 0) throw_errno("reading ", path);
     if (options_.apply_whiteouts && is_opaque(source_fd)) clear(target_fd);
-    for (const std::string& name : sys::list_directory(source_fd, "."))
-      copy_entry(source_fd, target_fd, name, path + "/" + name);
+    for (const std::string& name : sys::list_directory(source_fd, ".")) {
+      copy({.source_fd = source_fd,
+            .name = name,
+            .target_fd = target_fd,
+            .new_name = name,
+            .path = path + "/" + name});
+    }
     set_attributes_of(source_fd, target_fd, info, path);
+  }
+
+  void copy(Entry entry) {
+    if (::fstatat(entry.source_fd, entry.name.c_str(), &entry.info, AT_SYMLINK_NOFOLLOW) < 0) {
+      throw_errno("reading ", entry.path);
+    }
+    const struct stat& info = entry.info;
+    const bool replace = options_.apply_whiteouts || options_.replace_existing;
+    if (S_ISDIR(info.st_mode)) return copy_subdirectory(entry, replace);
+    if (replace && may_replace(entry)) sys::remove_tree(entry.target_fd, entry.new_name);
+    if (is_whiteout(info) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) return;
+    if (info.st_nlink > 1 && link_known(entry)) return;
+    if (S_ISREG(info.st_mode)) {
+      copy_file(entry);
+    } else if (S_ISLNK(info.st_mode)) {
+      copy_link(entry);
+    } else if (S_ISFIFO(info.st_mode)) {
+      copy_fifo(entry);
+    }
+    if (info.st_nlink > 1) known_[{info.st_dev, info.st_ino}] = entry.path;
   }
 
  private:
@@ -61,65 +96,72 @@ class TreeCopier {
       sys::remove_tree(directory_fd, name);
   }
 
-  void copy_entry(int source_fd, int target_fd, const std::string& name, const std::string& path) {
-    struct stat info {};
-    if (::fstatat(source_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) throw_errno("reading ", path);
-    if (options_.apply_whiteouts && (is_whiteout(info) || !S_ISDIR(info.st_mode)))
-      sys::remove_tree(target_fd, name);
-    if (is_whiteout(info) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) return;
-    if (S_ISDIR(info.st_mode)) return copy_subdirectory(source_fd, target_fd, name, path);
-    if (info.st_nlink > 1 && link_known(info, target_fd, name, path)) return;
-    if (S_ISREG(info.st_mode)) {
-      copy_file(source_fd, target_fd, name, info, path);
-    } else if (S_ISLNK(info.st_mode)) {
-      copy_link(source_fd, target_fd, name, info, path);
-    } else if (S_ISFIFO(info.st_mode)) {
-      if (::mkfifoat(target_fd, name.c_str(), 0600) < 0) throw_errno("making FIFO ", path);
-      set_attributes_at(target_fd, name, info, path);
+  // A layer replaces whatever lies below it; a copy for the user never deletes a directory of theirs.
+  bool may_replace(const Entry& entry) {
+    const auto existing = sys::stat_at(entry.target_fd, entry.new_name, AT_SYMLINK_NOFOLLOW);
+    if (!existing) return false;
+    if (S_ISDIR(existing->st_mode) && !options_.apply_whiteouts) {
+      throw Conflict(concat("cannot replace directory ", entry.path, " by a file"));
     }
-    if (info.st_nlink > 1) known_[{info.st_dev, info.st_ino}] = path;
+    return true;
   }
 
-  void copy_subdirectory(int source_fd, int target_fd, const std::string& name, const std::string& path) {
-    if (::mkdirat(target_fd, name.c_str(), 0700) < 0) {
-      if (errno != EEXIST) throw_errno("making directory ", path);
-      const auto existing = sys::stat_at(target_fd, name, AT_SYMLINK_NOFOLLOW);
-      if (!existing ||
-          !S_ISDIR(existing->st_mode)) {  // an upper layer's directory replaces a lower one's file
-        sys::remove_tree(target_fd, name);
-        if (::mkdirat(target_fd, name.c_str(), 0700) < 0) throw_errno("making directory ", path);
+  void copy_subdirectory(const Entry& entry, bool replace) {
+    if (::mkdirat(entry.target_fd, entry.new_name.c_str(), 0700) < 0) {
+      if (errno != EEXIST) throw_errno("making directory ", entry.path);
+      const auto existing = sys::stat_at(entry.target_fd, entry.new_name, AT_SYMLINK_NOFOLLOW);
+      if (existing && !S_ISDIR(existing->st_mode)) {
+        if (!replace) throw Conflict(concat("cannot replace file ", entry.path, " by a directory"));
+        sys::remove_tree(entry.target_fd, entry.new_name);
+        if (::mkdirat(entry.target_fd, entry.new_name.c_str(), 0700) < 0)
+          throw_errno("making directory ", entry.path);
       }
     }
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    const sys::UniqueFd source = sys::open_at(source_fd, name, flags);
-    const sys::UniqueFd target = sys::open_at(target_fd, name, flags);
+    const sys::UniqueFd source = sys::open_at(entry.source_fd, entry.name, flags);
+    const sys::UniqueFd target = sys::open_at(entry.target_fd, entry.new_name, flags);
     if (depth_ == max_depth)
-      throw Error(concat("copying ", path, ": more than ", max_depth, " directories deep"));
+      throw Error(concat("copying ", entry.path, ": more than ", max_depth, " directories deep"));
     ++depth_;
-    const int outer = std::exchange(target_root_, target_root_ < 0 ? target_fd : target_root_);
-    copy_directory(source.get(), target.get(), path);
+    const int outer = std::exchange(target_root_, target_root_ < 0 ? entry.target_fd : target_root_);
+    copy_directory(source.get(), target.get(), entry.path);
     target_root_ = outer;
     --depth_;
   }
 
   // A further name of a file that was copied already.
-  bool link_known(const struct stat& info, int target_fd, const std::string& name, const std::string& path) {
-    const auto known = known_.find({info.st_dev, info.st_ino});
+  bool link_known(const Entry& entry) {
+    const auto known = known_.find({entry.info.st_dev, entry.info.st_ino});
     if (known == known_.end()) return false;
-    const int root = target_root_ < 0 ? target_fd : target_root_;
-    // Paths begin with "/": relative to the top of the tree.
-    if (::linkat(root, known->second.c_str() + 1, target_fd, name.c_str(), 0) < 0)
-      throw_errno("linking ", path);
+    const int root = target_root_ < 0 ? entry.target_fd : target_root_;
+    if (::linkat(root, known->second.c_str() + 1, entry.target_fd, entry.new_name.c_str(), 0) < 0) {
+      throw_errno("linking ", entry.path);
+    }
     return true;
   }
 
-  void copy_file(int source_fd, int target_fd, const std::string& name, const struct stat& info,
-                 const std::string& path) {
-    const sys::UniqueFd source = sys::open_at(source_fd, name, O_RDONLY | O_NOFOLLOW);
+  void copy_file(const Entry& entry) {
+    // O_NONBLOCK: somebody may have put a FIFO in the file's place since it was looked at.
+    const sys::UniqueFd source =
+        sys::open_at(entry.source_fd, entry.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     const sys::UniqueFd target =
-        sys::open_at(target_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    copy_content(source.get(), target.get(), path);
-    set_attributes_of(source.get(), target.get(), info, path);
+        sys::open_at(entry.target_fd, entry.new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    copy_content(source.get(), target.get(), entry.path);
+    set_attributes_of(source.get(), target.get(), entry.info, entry.path);
+  }
+
+  void copy_link(const Entry& entry) {
+    const auto target = sys::read_link(entry.source_fd, entry.name);
+    if (!target || ::symlinkat(target->c_str(), entry.target_fd, entry.new_name.c_str()) < 0) {
+      throw_errno("making symbolic link ", entry.path);
+    }
+    set_attributes_at(entry);
+  }
+
+  void copy_fifo(const Entry& entry) {
+    if (::mkfifoat(entry.target_fd, entry.new_name.c_str(), 0600) < 0)
+      throw_errno("making FIFO ", entry.path);
+    set_attributes_at(entry);
   }
 
   void copy_content(int source, int target, const std::string& path) {
@@ -141,14 +183,6 @@ class TreeCopier {
       if (got < 0) throw_errno("reading ", path);
       sys::write_all(target, {buffer.data(), static_cast<std::size_t>(got)}, path);
     }
-  }
-
-  void copy_link(int source_fd, int target_fd, const std::string& name, const struct stat& info,
-                 const std::string& path) {
-    const auto target = sys::read_link(source_fd, name);
-    if (!target || ::symlinkat(target->c_str(), target_fd, name.c_str()) < 0)
-      throw_errno("making symbolic link ", path);
-    set_attributes_at(target_fd, name, info, path);
   }
 
   void copy_xattrs(int source, int target, const std::string& path) {
@@ -182,15 +216,16 @@ class TreeCopier {
   }
 
   // Of what cannot be opened: links and FIFOs.
-  void set_attributes_at(int directory_fd, const std::string& name, const struct stat& info,
-                         const std::string& path) {
-    set_owner(directory_fd, name, info, AT_SYMLINK_NOFOLLOW, path);
-    if (!S_ISLNK(info.st_mode) && ::fchmodat(directory_fd, name.c_str(), info.st_mode & 07777, 0) < 0) {
-      throw_errno("setting the mode of ", path);
+  void set_attributes_at(const Entry& entry) {
+    const char* name = entry.new_name.c_str();
+    set_owner(entry.target_fd, entry.new_name, entry.info, AT_SYMLINK_NOFOLLOW, entry.path);
+    if (!S_ISLNK(entry.info.st_mode) &&
+        ::fchmodat(entry.target_fd, name, entry.info.st_mode & 07777, 0) < 0) {
+      throw_errno("setting the mode of ", entry.path);
     }
-    const timespec times[2] = {info.st_atim, info.st_mtim};
-    if (::utimensat(directory_fd, name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0)
-      throw_errno("setting the times of ", path);
+    const timespec times[2] = {entry.info.st_atim, entry.info.st_mtim};
+    if (::utimensat(entry.target_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+      throw_errno("setting the times of ", entry.path);
   }
 
   static constexpr int max_depth = 512;
@@ -205,6 +240,15 @@ class TreeCopier {
 
 void copy_tree(int source_fd, int target_fd, const TreeCopyOptions& options) {
   TreeCopier(options).copy_directory(source_fd, target_fd, "");
+}
+
+void copy_entry(int source_directory_fd, const std::string& name, int target_directory_fd,
+                const std::string& new_name, const TreeCopyOptions& options) {
+  TreeCopier(options).copy({.source_fd = source_directory_fd,
+                            .name = name,
+                            .target_fd = target_directory_fd,
+                            .new_name = new_name,
+                            .path = "/" + new_name});
 }
 
 }  // namespace knarr::storage

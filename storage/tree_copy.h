@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <string>
 
 namespace knarr::storage {
 
@@ -13,6 +14,8 @@ struct TreeCopyOptions {
   // The source is a layer: its whiteouts delete from the target, opaque directories empty it, and neither is
   // copied.
   bool apply_whiteouts = false;
+  // An existing file gives way to a copy, directories are merged. Without it an existing file is an error.
+  bool replace_existing = false;
   // The owner of a copy; absent: that of the original.
   std::function<uid_t(uid_t)> map_uid;
   std::function<gid_t(gid_t)> map_gid;
@@ -23,5 +26,10 @@ struct TreeCopyOptions {
 // xattrs (but overlay's own). Links are copied, never followed. Sockets and devices are left out: a user
 // namespace cannot make devices. The target directory itself gets the source's attributes.
 void copy_tree(int source_fd, int target_fd, const TreeCopyOptions& options);
+
+// The same for one entry of a directory, whatever it is, under a new name. A directory is merged into an
+// existing one.
+void copy_entry(int source_directory_fd, const std::string& name, int target_directory_fd,
+                const std::string& new_name, const TreeCopyOptions& options);
 
 }  // namespace knarr::storage
