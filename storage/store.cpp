@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/store.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <unordered_set>
+
+#include "rootless/sys/error.h"
+#include "storage/meta/random.h"
+
+namespace knarr::storage {
+namespace {
+
+constexpr std::string_view format_version = "1";
+
+constexpr std::array store_directories = {"blobs", "blobs/sha256", "layers",  "images", "refs", "containers",
+                                          "names", "volumes",      "staging", "trash",  "mnt"};
+
+std::string_view trim_line(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(" \n") + 1);
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+void check_version(std::string_view version) {
+  if (version == format_version) return;
+  if (!is_number(version)) {
+    throw InvalidArgument(concat("its VERSION file does not hold a version"));
+  }
+  Unsupported error(
+      concat("its format ", version, " is newer than the one this knarr knows (", format_version, ")"));
+  error.set_hint("use the knarr that wrote it, or another store with --root");
+  throw error;
+}
+
+// A directory with somebody else's files does not become a store: `--root ~` must not scatter files there.
+void require_no_foreign_files(int root_fd) {
+  for (const std::string& name : sys::list_directory(root_fd, ".")) {
+    const bool ours =
+        std::find(store_directories.begin(), store_directories.end(), name) != store_directories.end() ||
+        name == "lost+found" || name.starts_with(".new-");
+    if (!ours) {
+      throw InvalidArgument(concat("the directory is not empty and holds no store, but \"", name, "\""));
+    }
+  }
+}
+
+// VERSION comes last: with it the tree is complete. Two commands may do this at the same time.
+void make_tree(int root_fd, const std::string& root) {
+  require_no_foreign_files(root_fd);
+  // The names in a store tell what its user runs, and layers hold set-uid programs.
+  if (::fchmod(root_fd, 0700) < 0) throw_errno("setting the mode of ", root);
+  for (const char* directory : store_directories) sys::make_directory(root_fd, directory, 0700);
+  try {
+    sys::create_file(root_fd, "VERSION", concat(format_version, '\n'), 0600, sys::Durability::synced);
+  } catch (const Conflict&) {
+  }
+}
+
+sys::UniqueFd open_root(const std::string& root) {
+  sys::UniqueFd fd = sys::find_at(AT_FDCWD, root, O_RDONLY | O_DIRECTORY);
+  if (fd) return fd;
+  sys::make_directories(AT_FDCWD, root, 0700);
+  return sys::open_directory(AT_FDCWD, root);
+}
+
+// Adds up what deleting a tree gives back. Advice for the user only, so what cannot be read counts nothing.
+class TreeMeasure {
+ public:
+  std::uint64_t bytes(int dir_fd, const std::string& name) {
+    add(dir_fd, name, 0);
+    return bytes_;
+  }
+
+ private:
+  // Each level holds a descriptor; a tree that is deeper was made to be.
+  static constexpr int max_depth = 256;
+
+  void add(int dir_fd, const std::string& name, int depth) {
+    struct stat info;
+    if (::fstatat(dir_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) return;
+    if (S_ISDIR(info.st_mode)) {
+      add_entries(dir_fd, name, depth);
+    } else if (info.st_nlink > 1 && !seen_.insert(info.st_ino).second) {
+      return;
+    }
+    bytes_ += static_cast<std::uint64_t>(info.st_blocks) * 512;
+  }
+
+  void add_entries(int dir_fd, const std::string& name, int depth) {
+    if (depth == max_depth) return;
+    const sys::UniqueFd fd(::openat(dir_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd) return;
+    for (const std::string& entry : sys::list_directory(fd.get(), ".")) add(fd.get(), entry, depth + 1);
+  }
+
+  std::uint64_t bytes_ = 0;
+  std::unordered_set<ino_t> seen_;
+};
+
+// Nobody else's removal is under way and nobody works in it: the lock says so.
+std::optional<sys::Lock> claim(int root_fd, const std::string& path) {
+  try {
+    return sys::Lock::try_acquire(root_fd, path, sys::Lock::Mode::exclusive);
+  } catch (const Error&) {
+    return std::nullopt;  // gone, or not ours to open
+  }
+}
+
+// Returns the bytes freed.
+std::uint64_t remove_claimed(int root_fd, const std::string& path) {
+  const std::uint64_t bytes = TreeMeasure().bytes(root_fd, path);
+  try {
+    sys::remove_tree(root_fd, path);
+    return bytes;
+  } catch (const Error&) {
+    return bytes - std::min(bytes, TreeMeasure().bytes(root_fd, path));  // the next call tries the rest again
+  }
+}
+
+std::string new_trash_path() {
+  return "trash/" + random_hex(32);
+}
+
+}  // namespace
+
+Store Store::open(const std::string& root) {
+  return with_context(concat("opening the store ", root), [&] {
+    sys::UniqueFd root_fd = open_root(root);
+    std::optional<std::string> version = sys::read_file_if_exists(root_fd.get(), "VERSION", 4096);
+    if (!version) {
+      make_tree(root_fd.get(), root);
+      version = sys::read_file(root_fd.get(), "VERSION", 4096);
+    }
+    check_version(trim_line(*version));
+    return Store(root, std::move(root_fd));
+  });
+}
+
+sys::Lock Store::lock_gc(sys::Lock::Mode mode) const {
+  return sys::Lock::acquire(fd(), ".", mode);
+}
+
+Store::Staging Store::make_staging(const std::string& purpose) const {
+  while (true) {
+    std::string path = concat("staging/", purpose, '-', random_hex(16));
+    if (::mkdirat(fd(), path.c_str(), 0700) < 0) {
+      if (errno == EEXIST) continue;
+      throw_errno("creating directory ", path);
+    }
+    try {
+      sys::Lock lock = sys::Lock::acquire(fd(), path, sys::Lock::Mode::exclusive);
+      return {std::move(path), std::move(lock)};
+    } catch (const NotFound&) {
+      // An empty_trash() came between mkdir and lock and took it for garbage.
+    }
+  }
+}
+
+bool Store::move_to_trash(const std::string& relative) const {
+  const std::string trash = new_trash_path();
+  if (::renameat(fd(), relative.c_str(), fd(), trash.c_str()) == 0) return true;
+  const int code = errno;
+  if (code == ENOENT && !sys::stat_at(fd(), relative, AT_SYMLINK_NOFOLLOW)) return false;
+  throw_sys_error(code, concat("moving ", relative, " to trash"));
+}
+
+std::uint64_t Store::empty_trash() const {
+  for (const std::string& name : sys::list_directory(fd(), "staging")) {
+    const std::string path = "staging/" + name;
+    const auto lock = claim(fd(), path);
+    if (lock) ::renameat(fd(), path.c_str(), fd(), new_trash_path().c_str());
+  }
+  std::uint64_t bytes = 0;
+  for (const std::string& name : sys::list_directory(fd(), "trash")) {
+    const std::string path = "trash/" + name;
+    const auto lock = claim(fd(), path);
+    if (lock) bytes += remove_claimed(fd(), path);
+  }
+  return bytes;
+}
+
+bool Store::has_trash() const {
+  return !sys::list_directory(fd(), "trash").empty();
+}
+
+}  // namespace knarr::storage
