@@ -38,6 +38,8 @@ class LayerStore {
  public:
   explicit LayerStore(const Store& store) : store_(store) {}
 
+  // nullopt when it is not there or its record is torn; what lies in its place then belongs to
+  // remove_layer().
   std::optional<LayerMeta> find_layer(const Digest& diff_id) const;
   // Unpacks, verifies both digests, publishes by rename. Must run inside R. Another process that unpacks the
   // same diffID is waited for. Nothing is left behind on failure.

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding and removing layers: what `run` and `rmi` need. Unpacking them is in unpack.cpp, a library of its
+// own because it links decompressors.
+#include "rootless/sys/error.h"
+#include "storage/layer/layer.h"
+#include "storage/layer/layer_meta_json.h"
+
+namespace knarr::storage {
+namespace {
+
+std::string layer_path(const Digest& diff_id) {
+  return "layers/" + diff_id.hex;
+}
+
+}  // namespace
+
+std::optional<LayerMeta> LayerStore::find_layer(const Digest& diff_id) const {
+  const std::string file = layer_path(diff_id) + "/meta.json";
+  const std::optional<std::string> json = sys::read_file_if_exists(store_.fd(), file);
+  if (!json) return std::nullopt;
+  try {
+    return parse_layer_meta(*json);
+  } catch (const InvalidArgument&) {
+    return std::nullopt;  // torn by a power cut, so the tree beside it cannot be trusted either
+  } catch (Error& error) {
+    error.add_context(store_.path(file));
+    throw;
+  }
+}
+
+std::string LayerStore::tree_path(const Digest& diff_id) const {
+  return store_.path(layer_path(diff_id) + "/diff");
+}
+
+void LayerStore::remove_layer(const Digest& diff_id) const {
+  store_.move_to_trash(layer_path(diff_id));
+}
+
+}  // namespace knarr::storage
