@@ -18,23 +18,31 @@ class ImageStore {
   explicit ImageStore(const Store& store) : store_(store) {}
 
   // By full or short name, by NAME@sha256:digest, by id or a unique prefix of one (with or without
-  // "sha256:"). A prefix that several images share is an InvalidArgument.
+  // "sha256:"). A prefix that several images share is an InvalidArgument. Names come before prefixes. A short
+  // name no candidate of which exists may be the end of one full name ("foo" of quay.io/x/foo); when it is
+  // the end of names of several images, InvalidArgument.
   std::optional<Image> find_image(std::string_view name_or_id) const;
+  // The same without `names`, so that its cost does not grow with the store: what `run` asks.
+  std::optional<Image> find_record(std::string_view name_or_id) const;
   Image get_image(std::string_view name_or_id) const;  // NotFound: "NAME: image not known"
   // The full name `text` resolved to, empty when it was an id.
   std::optional<std::string> resolve_name(std::string_view text) const;
 
   std::vector<Image> list_images() const;
 
-  // Publishes the record of an image whose layers and blobs are in place, then its names (moving them off
-  // other images). Manifest and config bytes go to blobs/.
+  // Publishes the record of an image whose layers are in place, then its names (moving them off other
+  // images). Manifest and config bytes go to blobs/. Throws NotFound when a layer is missing: hold
+  // lock_gc(shared) from the first look at a layer until here, or an `rmi` may remove it in between.
   void add_image(const Image& image, std::string_view manifest_json, std::string_view config_json,
                  const std::vector<Reference>& names) const;
   void tag_image(const Image& image, const Reference& name) const;
   bool untag_name(const Reference& full_name) const;
   // Removes names, record, blobs, and every layer no other image needs; the caller has checked that no
-  // container uses it. Trees go to trash/.
+  // container uses it. Trees go to trash/. Takes lock_gc(exclusive): the caller must not hold it.
   void remove_image(const Image& image) const;
+  // Moves layers and blobs that no image needs to trash/: what a killed pull or a crash left. Takes
+  // lock_gc(exclusive). Returns how many.
+  std::size_t remove_unreferenced() const;
   std::string read_config_json(const Image& image) const;
   std::string read_manifest_json(const Image& image) const;
 
