@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers as directories and names. What the documents in them mean is the engine's business.
+//
+// A container exists when containers/<id> is there with its config.json. The symlink in names/ is made last,
+// so a directory without a name and without a lock is what a crash left: find_garbage() tells. Taking a name
+// away (remove, rename, taking over a dead one) happens under a lock on names/, held for microseconds; giving
+// a new one is symlink(2), which one of many wins, and needs no lock.
 #pragma once
 
 #include <optional>
@@ -29,20 +34,32 @@ class ContainerStore {
   explicit ContainerStore(const Store& store) : store_(store) {}
 
   // containers/<id>/{config.json,summary,upper/,work/}, then the name. Conflict when the name is taken (by a
-  // name whose container is gone it is taken over). Nothing is left behind on failure.
+  // name whose container is gone it is taken over). Nothing is left behind on failure. upper/ has mode 0755
+  // and belongs to the caller.
   void create(const NewContainer& container) const;
-  // By id, by name, by unique prefix of an id. InvalidArgument when the prefix is ambiguous.
+  // By id, by name, by unique prefix of an id, in this order. InvalidArgument when the prefix is ambiguous.
   std::optional<std::string> find_id(std::string_view name_or_id) const;
   std::string get_id(std::string_view name_or_id) const;  // NotFound: no container with name or ID "X" found
-  std::vector<ContainerEntry> list() const;
+  std::vector<ContainerEntry> list() const;  // in no order; those just being made or removed may be missing
   std::string read(const std::string& id, const std::string& file) const;
   std::optional<std::string> read_if_exists(const std::string& id, const std::string& file) const;
+  // The whole file by rename(2). NotFound when the container is gone.
   void replace(const std::string& id, const std::string& file, std::string_view content,
                sys::Durability durability) const;
+  // Conflict when the new name is taken. Between the two steps the container has both names.
   void rename(const std::string& id, const std::string& old_name, const std::string& new_name) const;
-  // Name first, then the directory into trash/: one instant. False when it was gone already.
+  // Name first, then the directory into trash/: one instant. False when it was gone already. The name stays
+  // when it means another container by now.
   bool remove(const std::string& id, const std::string& name) const;
   sys::Lock lock(const std::string& id) const;  // exclusive; NotFound when it is gone
+
+  // Containers whose making or removal a crash cut short: without a config, or with no name, and with nobody
+  // at work on them at this moment.
+  std::vector<std::string> find_garbage() const;
+  // Takes one of them away if it still is garbage; the caller made sure that no process of it lives.
+  bool remove_garbage(const std::string& id) const;
+  // Removes names of containers that are gone; returns how many.
+  std::size_t remove_dangling_names() const;
   std::string relative_path(const std::string& id) const { return "containers/" + id; }
   std::string path(const std::string& id) const { return store_.path(relative_path(id)); }
 

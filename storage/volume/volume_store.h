@@ -28,10 +28,14 @@ class VolumeStore {
 
   std::optional<Volume> find_volume(const std::string& name) const;
   Volume get_volume(const std::string& name) const;
-  // Name grammar [a-zA-Z0-9][a-zA-Z0-9_.-]*; Conflict when it exists.
+  // Name grammar [a-zA-Z0-9][a-zA-Z0-9_.-]*; Conflict when it exists. An anonymous volume without a name gets
+  // one of 64 hex digits. Unsupported for another driver than "local"; `options` are kept, their meaning is
+  // the engine's.
   Volume create_volume(const Volume& wanted) const;
   Volume ensure_volume(const Volume& wanted) const;  // find or create
-  std::vector<Volume> list_volumes() const;
+  std::vector<Volume> list_volumes() const;          // sorted by name
+  // Exclusive: for the copy-up of the first container that mounts it. NotFound when it is gone.
+  sys::Lock lock_volume(const std::string& name) const;
   void mark_copied_up(const std::string& name) const;
   void remove_volume(const std::string& name) const;  // to trash/
 
