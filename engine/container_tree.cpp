@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/container_tree.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine/rootfs.h"
+#include "rootless/sys/error.h"
+#include "storage/overlay/mount.h"
+
+namespace knarr::engine {
+
+namespace {
+
+std::string host_source(const Engine& engine, const MountRequest& mount) {
+  if (mount.type == MountRequest::Type::bind) return mount.source;
+  return engine.store().path(concat("volumes/", mount.source, "/_data"));
+}
+
+void bind_onto(int root_fd, const std::string& source, const std::string& destination) {
+  const sys::UniqueFd target = find_in_root(root_fd, destination, O_PATH);
+  if (!target) return;  // never started: the mount point was not made yet
+  const sys::UniqueFd tree(
+      ::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+  if (!tree) throw_errno("opening volume ", source);
+  if (::move_mount(tree.get(), "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+    throw_errno("mounting ", source, " at ", destination);
+  }
+}
+
+// Mounts can only be put on a tree that is mounted itself: on the directory every container uses, which is
+// ours alone in this namespace.
+sys::UniqueFd mount_resting(const Engine& engine, const ContainerConfig& config) {
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) throw_errno("making mounts private");
+  const sys::UniqueFd tree = storage::mount_detached(plan_rootfs(engine, config));
+  const std::string mount_point = engine.store().path("mnt");
+  if (config.rootfs.empty()) {
+    if (::move_mount(tree.get(), "", AT_FDCWD, mount_point.c_str(), MOVE_MOUNT_F_EMPTY_PATH) < 0) {
+      throw_errno("mounting the container's root at ", mount_point);
+    }
+  } else if (::mount(config.rootfs.c_str(), mount_point.c_str(), nullptr, MS_BIND | MS_REC, nullptr) < 0) {
+    throw_errno("mounting ", config.rootfs);
+  }
+  sys::UniqueFd root = sys::open_at(AT_FDCWD, mount_point, O_PATH | O_DIRECTORY);
+  for (const MountRequest& mount : config.mounts) {
+    const bool has_files = mount.type == MountRequest::Type::bind || mount.type == MountRequest::Type::volume;
+    if (has_files && mount.subpath.empty())
+      bind_onto(root.get(), host_source(engine, mount), mount.destination);
+  }
+  return root;
+}
+
+}  // namespace
+
+sys::UniqueFd open_container_root(const Engine& engine, const ContainerConfig& config) {
+  const ContainerStatus status = engine.status(config.id);
+  if (status.state != State::running) return mount_resting(engine, config);
+  sys::UniqueFd root =
+      sys::open_at(AT_FDCWD, concat("/proc/", status.init.pid, "/root"), O_PATH | O_DIRECTORY);
+  if (!sys::is_alive(status.init)) throw Conflict(concat("container ", config.name, " ended meanwhile"));
+  return root;
+}
+
+sys::UniqueFd find_in_root(int root_fd, const std::string& path, int flags) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  for (;;) {
+    sys::UniqueFd found(static_cast<int>(::syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof(how))));
+    if (found) return found;
+    // EAGAIN: something was renamed during the look-up, and the kernel cannot tell whether ".." left the
+    // root.
+    if (errno == EAGAIN || errno == EINTR) continue;
+    if (errno == ENOENT || errno == ENOTDIR) return {};
+    throw_errno("opening ", path, " in the container");
+  }
+}
+
+sys::UniqueFd open_in_root(int root_fd, const std::string& path, int flags) {
+  sys::UniqueFd found = find_in_root(root_fd, path, flags);
+  if (!found) throw NotFound(concat("\"", path, "\" could not be found in the container"));
+  return found;
+}
+
+}  // namespace knarr::engine
