@@ -41,6 +41,20 @@ TEST(RenderRfc3339Nano, WritesTheLocalZoneAsItsDistanceFromUtc) {
   EXPECT_EQ(render_rfc3339_nano(moment, TimeZone::local), "2026-11-23T17:42:10+05:30");
 }
 
+TEST(RenderUtcSecond, AgreesWithTheCLibraryOnEveryKindOfDay) {
+  // Steps of 13 days and some hours through 400 years meet leap years, centuries and both ends of months.
+  for (std::int64_t second = -62167219200; second < 10413792000; second += 1'130'987) {
+    const time_t time = second;
+    tm fields{};
+    ::gmtime_r(&time, &fields);
+    char expected[32], rendered[20] = {};
+    ::strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S", &fields);
+    if (fields.tm_year + 1900 < 1000) continue;  // strftime does not pad the year
+    render_utc_second(second, rendered);
+    ASSERT_STREQ(rendered, expected) << second;
+  }
+}
+
 TEST(ParseRfc3339, ReadsWhatIsRendered) {
   for (const std::int64_t time : {std::int64_t{0}, moment, moment + 1, moment + 120 * ms, std::int64_t{-1}}) {
     EXPECT_EQ(parse_rfc3339(render_rfc3339_nano(time, TimeZone::utc)), time);

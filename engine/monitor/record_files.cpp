@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/monitor/record_files.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "rootless/sys/error.h"
+#include "rootless/sys/file.h"
+
+namespace knarr::engine::monitor {
+
+namespace {
+
+constexpr const char* new_pids_name = "pids.new";
+
+struct flock whole_file(short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+void rename_pids(int dir_fd, unsigned flags) {
+  if (::renameat2(dir_fd, new_pids_name, dir_fd, pids_file_name, flags) < 0) {
+    throw_errno("publishing the container's pids");
+  }
+}
+
+// What a dead monitor left may be replaced.
+void publish_pids(int dir_fd) {
+  const sys::UniqueFd old = sys::find_at(dir_fd, pids_file_name, O_RDONLY);
+  if (old && is_monitor_alive(old.get())) throw Conflict("the container is running");
+  rename_pids(dir_fd, old ? 0 : RENAME_NOREPLACE);
+}
+
+}  // namespace
+
+PidsFile::PidsFile(int run_directory_fd, const LivePids& pids) : run_directory_fd_(run_directory_fd) {
+  fd_ = sys::open_at(run_directory_fd, new_pids_name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+  struct flock lock = whole_file(F_WRLCK);
+  if (::fcntl(fd_.get(), F_OFD_SETLK, &lock) < 0) throw_errno("locking the container's pids");
+  sys::write_all(fd_.get(), render_pids(pids), "the container's pids");
+  publish_pids(run_directory_fd);
+}
+
+void PidsFile::withdraw() {
+  if (!fd_) return;
+  ::unlinkat(run_directory_fd_, pids_file_name, 0);
+  fd_.reset();
+}
+
+bool is_monitor_alive(int pids_fd) {
+  struct flock query = whole_file(F_RDLCK);
+  return ::fcntl(pids_fd, F_OFD_GETLK, &query) == 0 && query.l_type != F_UNLCK;
+}
+
+void write_pid_file(const char* path, pid_t pid) {
+  const sys::UniqueFd fd = sys::open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  sys::write_all(fd.get(), std::to_string(pid), path);
+}
+
+void update_status(const char* container_directory, const std::function<void(StatusRecord&)>& change) {
+  const std::string path = concat(container_directory, "/status");
+  const sys::UniqueFd fd = sys::open_at(AT_FDCWD, path, O_RDWR | O_CREAT, 0600);
+  char old[status_record_bytes];
+  const ssize_t got = ::pread(fd.get(), old, sizeof old, 0);
+  StatusRecord record;
+  if (got > 0) record = parse_status({old, static_cast<std::size_t>(got)}).value_or(StatusRecord{});
+  change(record);
+  const std::string line = render_status(record);
+  if (::pwrite(fd.get(), line.data(), line.size(), 0) != static_cast<ssize_t>(line.size())) {
+    throw_errno("writing ", path);
+  }
+}
+
+}  // namespace knarr::engine::monitor
