@@ -1,26 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/rootfs.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "rootless/sys/error.h"
 #include "storage/layer/layer.h"
+#include "storage/tree_copy.h"
 
 namespace knarr::engine {
 
 namespace {
 
-// Topmost first, as the kernel's overlay wants them.
-std::vector<std::string> lower_directories(const Engine& engine, const ContainerConfig& config) {
-  const storage::Image image = engine.images().get_image(config.image_id);
-  const storage::LayerStore layers(engine.store());
-  std::vector<std::string> lowers;
-  lowers.reserve(image.layers.size());
-  for (auto layer = image.layers.rbegin(); layer != image.layers.rend(); ++layer) {
-    lowers.push_back(layers.tree_path(*layer));
+// The owner in R of what belongs to `id` in the image.
+std::uint32_t owner_for(const rootless::IdMap& map, std::uint32_t id, const char* kind) {
+  const auto outside = rootless::map_to_outside(map, id);
+  if (outside) return *outside;
+  throw InvalidArgument(concat("the image has files of ", kind, " ", id,
+                               ", which the container's user namespace does not map"));
+}
+
+storage::TreeCopyOptions owners_for(const rootless::IdMaps& maps) {
+  storage::TreeCopyOptions options{.apply_whiteouts = true, .map_uid = {}, .map_gid = {}};
+  if (!maps.uids.empty()) options.map_uid = [&maps](uid_t uid) { return owner_for(maps.uids, uid, "uid"); };
+  if (!maps.gids.empty()) options.map_gid = [&maps](gid_t gid) { return owner_for(maps.gids, gid, "gid"); };
+  return options;
+}
+
+// The layers as one tree, published by rename: whole or not at all.
+void flatten_layers(const Engine& engine, const std::vector<std::string>& lowers,
+                    const rootless::IdMaps& maps, const std::string& destination) {
+  const storage::Store::Staging staging = engine.store().make_staging("rootfs");
+  sys::make_directory(engine.store().fd(), staging.path + "/diff", 0755);
+  const sys::UniqueFd target = sys::open_directory(engine.store().fd(), staging.path + "/diff");
+  for (auto lower = lowers.rbegin(); lower != lowers.rend(); ++lower) {
+    const sys::UniqueFd source = sys::open_directory(AT_FDCWD, *lower);
+    with_context("copying the image",
+                 [&] { storage::copy_tree(source.get(), target.get(), owners_for(maps)); });
   }
-  return lowers;
+  const std::string tree = engine.store().path(staging.path + "/diff");
+  // Somebody else may have made the same meanwhile: theirs is as good.
+  if (::rename(tree.c_str(), destination.c_str()) < 0 && errno != EEXIST && errno != ENOTEMPTY) {
+    throw_errno("publishing ", destination);
+  }
+}
+
+// One directory for each image and map. FNV-1a: nobody gains from a collision of two maps of their own.
+std::string mapped_image_path(const Engine& engine, const ContainerConfig& config,
+                              const rootless::IdMaps& maps) {
+  std::uint64_t hash = 14695981039346656037u;
+  for (const char c : rootless::render_id_map(maps.uids) + "/" + rootless::render_id_map(maps.gids)) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  }
+  return engine.store().path(concat("maps/", config.image_id, "@", hash));
+}
+
+// The upper directory becomes the root directory of the container: it must be root's there.
+void give_to_container_root(const storage::RootfsPlan& plan, const rootless::IdMaps& maps) {
+  const uid_t uid = owner_for(maps.uids, 0, "uid");
+  const gid_t gid = owner_for(maps.gids, 0, "gid");
+  for (const std::string& directory : {plan.upper, plan.work}) {
+    if (::chown(directory.c_str(), uid, gid) < 0)
+      throw_errno("giving ", directory, " to the container's root");
+  }
+}
+
+void run_in_r(const Engine& engine, const std::function<void()>& act) {
+  const pid_t child = sys::fork_child([&] {
+    engine.enter_r();
+    act();
+    return 0;
+  });
+  if (sys::wait_child(child).code != 0) throw Error("the container's root file system could not be prepared");
+}
+
+bool exists(const std::string& path) {
+  return sys::stat_at(AT_FDCWD, path).has_value();
 }
 
 }  // namespace
+
+std::vector<std::string> image_trees(const Engine& engine, const std::string& name_or_id) {
+  const storage::Image image = engine.images().get_image(name_or_id);
+  const storage::LayerStore layers(engine.store());
+  std::vector<std::string> trees;
+  trees.reserve(image.layers.size());
+  for (auto layer = image.layers.rbegin(); layer != image.layers.rend(); ++layer) {
+    trees.push_back(layers.tree_path(*layer));
+  }
+  return trees;
+}
 
 storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& config) {
   storage::RootfsPlan plan;
@@ -33,11 +104,31 @@ storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& con
   plan.driver = overlay.driver;
   plan.userxattr = overlay.userxattr;
   plan.is_volatile = config.auto_remove;
-  plan.lowers = lower_directories(engine, config);
+  plan.lowers = image_trees(engine, config.image_id);
   plan.upper = directory + "/upper";
   plan.work = directory + "/work";
   if (overlay.driver == storage::OverlayDriver::vfs) plan.directory = directory + "/rootfs";
   return plan;
+}
+
+void prepare_rootfs(const Engine& engine, const ContainerConfig& config, const rootless::IdMaps& maps,
+                    storage::RootfsPlan& plan) {
+  if (!config.rootfs.empty()) return;
+  if (plan.driver == storage::OverlayDriver::vfs) {
+    if (exists(plan.directory)) return;
+    return run_in_r(engine, [&] { flatten_layers(engine, plan.lowers, maps, plan.directory); });
+  }
+  if (maps.uids.empty()) return;
+  const std::string mapped = mapped_image_path(engine, config, maps);
+  const bool made = exists(mapped);
+  if (!made)
+    engine.warn("copying the image for another id map; the next container with this map shares the copy");
+  sys::make_directory(engine.store().fd(), "maps", 0700);
+  run_in_r(engine, [&] {
+    if (!made) flatten_layers(engine, plan.lowers, maps, mapped);
+    give_to_container_root(plan, maps);
+  });
+  plan.lowers = {mapped};
 }
 
 }  // namespace knarr::engine

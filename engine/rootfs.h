@@ -4,11 +4,24 @@
 
 #include "engine/container.h"
 #include "engine/engine.h"
+#include "rootless/id_map.h"
 #include "storage/overlay/driver.h"
 
 namespace knarr::engine {
 
-// Throws NotFound when the image or one of its layers is gone.
+// The trees of an image's layers, topmost first, as the kernel's overlay wants them. Throws NotFound.
+std::vector<std::string> image_trees(const Engine& engine, const std::string& name_or_id);
+
+// Pure look-up. Throws NotFound when the image or one of its layers is gone.
 storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& config);
+
+// Makes what the plan needs and does not exist yet, in a child inside R:
+//  - driver vfs: the tree, copied from the layers;
+//  - a container whose ids are not those of R (--userns=keep-id, ...): the image with the owners the
+//  container
+//    sees, made once per image and map under maps/, since the kernel lets no user map the ids of a mount.
+// `maps` are those of the container's user namespace; empty: it has the ids of R.
+void prepare_rootfs(const Engine& engine, const ContainerConfig& config, const rootless::IdMaps& maps,
+                    storage::RootfsPlan& plan);
 
 }  // namespace knarr::engine
