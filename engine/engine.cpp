@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "engine/monitor/record_files.h"
 #include "rootless/sys/error.h"
 #include "rootless/user_namespace.h"
 
@@ -15,18 +16,10 @@ namespace {
 
 constexpr const char* live_containers = "/containers";
 
-// Whether somebody holds the write lock on the pids file, asked without taking it.
-bool is_locked(int fd) {
-  struct flock query {};
-  query.l_type = F_RDLCK;
-  query.l_whence = SEEK_SET;
-  return ::fcntl(fd, F_OFD_GETLK, &query) == 0 && query.l_type != F_UNLCK;
-}
-
 // The pids of a living container: its monitor holds the lock.
 std::optional<LivePids> read_live_pids(const std::string& run_directory) {
   const sys::UniqueFd pids = sys::find_at(AT_FDCWD, run_directory + "/pids", O_RDONLY);
-  if (!pids || !is_locked(pids.get())) return std::nullopt;
+  if (!pids || !monitor::is_monitor_alive(pids.get())) return std::nullopt;
   return parse_pids(sys::read_all(pids.get(), "pids"));
 }
 
@@ -92,7 +85,7 @@ ContainerStatus Engine::status(const std::string& container_id) const {
 
 bool Engine::is_running(const std::string& container_id) const {
   const sys::UniqueFd pids = sys::find_at(AT_FDCWD, run_directory(container_id) + "/pids", O_RDONLY);
-  return pids && is_locked(pids.get());
+  return pids && monitor::is_monitor_alive(pids.get());
 }
 
 std::vector<sys::ProcessId> Engine::r_candidates() const {
@@ -121,7 +114,8 @@ void Engine::warn_single_id() const {
 }
 
 storage::OverlayFacts Engine::overlay() const {
-  if (auto known = storage::read_overlay_facts(paths_.run_root, options_.storage_driver)) return *known;
+  if (auto known = storage::read_overlay_facts(store_, paths_.run_root, options_.storage_driver))
+    return *known;
   return storage::choose_overlay_driver(store_, paths_.run_root, options_.storage_driver);
 }
 

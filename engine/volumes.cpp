@@ -15,13 +15,6 @@ namespace knarr::engine {
 
 namespace {
 
-constexpr std::size_t anonymous_name_length = 64;
-
-bool is_anonymous_name(const std::string& name) {
-  return name.size() == anonymous_name_length &&
-         name.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 struct CopyUp {
   std::string volume, destination, target;
 };
@@ -56,7 +49,7 @@ void ensure_volumes(const Engine& engine, const ContainerConfig& config) {
     if (mount.type != MountRequest::Type::volume) continue;
     engine.volumes().ensure_volume({.name = mount.source,
                                     .created = render_rfc3339_nano(wall_clock_ns(), TimeZone::utc),
-                                    .anonymous = is_anonymous_name(mount.source)});
+                                    .anonymous = mount.anonymous});
   }
 }
 
@@ -69,10 +62,17 @@ void prepare_volumes(const Engine& engine, const ContainerConfig& config, const 
   for (const CopyUp& volume : pending) engine.volumes().mark_copied_up(volume.volume);
 }
 
-void remove_anonymous_volumes(const Engine& engine, const ContainerConfig& config) {
+std::vector<std::string> anonymous_volumes(const ContainerConfig& config) {
+  std::vector<std::string> names;
   for (const MountRequest& mount : config.mounts) {
-    if (mount.type != MountRequest::Type::volume || !is_anonymous_name(mount.source)) continue;
-    if (engine.volumes().find_volume(mount.source)) engine.volumes().remove_volume(mount.source);
+    if (mount.type == MountRequest::Type::volume && mount.anonymous) names.push_back(mount.source);
+  }
+  return names;
+}
+
+void remove_anonymous_volumes(const Engine& engine, const ContainerConfig& config) {
+  for (const std::string& name : anonymous_volumes(config)) {
+    if (engine.volumes().find_volume(name)) engine.volumes().remove_volume(name);
   }
 }
 

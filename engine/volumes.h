@@ -15,7 +15,8 @@ void ensure_volumes(const Engine& engine, const ContainerConfig& config);
 // inside R with a mount namespace of its own. Nothing to do, and nothing done, for all others.
 void prepare_volumes(const Engine& engine, const ContainerConfig& config, const storage::RootfsPlan& root);
 
-// Those that belong to this container alone.
+// Those that belong to this container alone: the engine named them.
+std::vector<std::string> anonymous_volumes(const ContainerConfig& config);
 void remove_anonymous_volumes(const Engine& engine, const ContainerConfig& config);
 
 }  // namespace knarr::engine

@@ -32,9 +32,27 @@ std::map<std::string, LivePids> find_joined_containers(const Engine& engine, con
   return joined;
 }
 
+// The trees behind mounts of type image, topmost first.
+std::map<std::string, std::vector<std::string>> find_mounted_images(const Engine& engine,
+                                                                    const ContainerConfig& config) {
+  std::map<std::string, std::vector<std::string>> trees;
+  for (const MountRequest& mount : config.mounts) {
+    if (mount.type == MountRequest::Type::image) trees[mount.source] = image_trees(engine, mount.source);
+  }
+  return trees;
+}
+
 monitor::LogDriver log_driver(const std::string& name) {
   if (name == "none") return monitor::LogDriver::none;
   return name == "json-file" ? monitor::LogDriver::json_file : monitor::LogDriver::k8s_file;
+}
+
+// The maps of a container whose ids are not those of R; empty for all others.
+rootless::IdMaps foreign_maps(const rootless::HostFacts& host, const Spec& spec) {
+  const rootless::IdMaps maps{spec.uid_mappings, spec.gid_mappings};
+  const rootless::IdMaps same{rootless::plan_nested_identity(host.r_maps.uids),
+                              rootless::plan_nested_identity(host.r_maps.gids)};
+  return maps == same ? rootless::IdMaps{} : maps;
 }
 
 const char* text_or_null(Arena& arena, const std::string& text) {
@@ -59,6 +77,7 @@ monitor::Plan plan_monitor(const Engine& engine, const ContainerConfig& config, 
   plan.log_max_files = config.log.max_files;
   plan.log_tag = text_or_null(arena, config.log.tag);
   plan.remove_on_exit = config.auto_remove;
+  plan.anonymous_volumes = arena.text_array(anonymous_volumes(config));
   plan.cid_file = text_or_null(arena, config.cid_file);
   plan.pid_file = text_or_null(arena, config.pid_file);
   plan.monitor_pid_file = text_or_null(arena, config.monitor_pid_file);
@@ -74,14 +93,18 @@ Launched start_container(const Engine& engine, const ContainerConfig& config, La
   const std::string run_directory = engine.run_directory(config.id);
   write_etc_files(config, run_directory);
 
-  const storage::RootfsPlan root = plan_rootfs(engine, config);
-  prepare_volumes(engine, config, root);
-  const Spec spec = build_spec({.config = config,
-                                .host = engine.host(),
-                                .root = root,
-                                .run_directory = run_directory,
-                                .volumes_directory = engine.store().path("volumes"),
-                                .containers = find_joined_containers(engine, config.namespaces)});
+  Spec spec = build_spec({.config = config,
+                          .host = engine.host(),
+                          .root = plan_rootfs(engine, config),
+                          .run_directory = run_directory,
+                          .volumes_directory = engine.store().path("volumes"),
+                          .containers = find_joined_containers(engine, config.namespaces),
+                          .container_directory = engine.containers().path(config.id),
+                          .image_layers = find_mounted_images(engine, config),
+                          .facts = gather_spec_facts(config, engine.host())});
+  prepare_rootfs(engine, config, foreign_maps(engine.host(), spec), spec.root);
+  prepare_volumes(engine, config, spec.root);
+  prepare_mounts(engine.store(), spec);
 
   monitor::Plan plan = plan_monitor(engine, config, mode, arena);
   InitPlanWords words;
