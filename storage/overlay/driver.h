@@ -17,17 +17,22 @@ enum class OverlayDriver { kernel, fuse, vfs };
 
 struct OverlayFacts {
   OverlayDriver driver = OverlayDriver::kernel;
-  bool userxattr = true;       // needed when mounted inside a user namespace
+  bool userxattr = true;       // markers of layers are user.overlay.* xattrs, wherever they are mounted
+  bool append_layers = true;   // fsconfig(2) knows "lowerdir+" (Linux 6.7); else one joined "lowerdir"
   std::string fuse_program;    // absolute path, for `fuse`
   std::string why_not_kernel;  // the reason, in words, when the driver is another one
 };
 
 // `wanted`: "" (choose), "overlay", "fuse-overlayfs", "vfs" (--storage-driver). Tries a real mount in a
-// throw-away namespace once per store and boot and remembers the answer in run_root.
+// throw-away namespace once per store and boot and remembers the answer in run_root. Must be called by a
+// process with one thread. Throws Unsupported with the reason when the wanted driver does not work here,
+// InvalidArgument for an unknown one.
 OverlayFacts choose_overlay_driver(const Store& store, const std::string& run_root,
                                    const std::string& wanted);
-// The remembered answer only; nullopt when nobody probed yet in this boot. What `run` asks first.
-std::optional<OverlayFacts> read_overlay_facts(const std::string& run_root, const std::string& wanted);
+// The remembered answer only; nullopt when nobody probed this store's file system under this kernel yet. What
+// `run` asks first.
+std::optional<OverlayFacts> read_overlay_facts(const Store& store, const std::string& run_root,
+                                               const std::string& wanted);
 
 std::string_view driver_name(OverlayDriver driver);  // as `info` shows it: "overlay", "fuse-overlayfs", "vfs"
 
@@ -40,6 +45,7 @@ struct RootfsPlan {
   bool userxattr = true;
   bool is_volatile = false;  // no syncing: for containers that do not survive anyway
   std::string directory;     // vfs and --rootfs: the tree itself
+  std::string fuse_program;  // driver fuse: absolute path
 };
 
 }  // namespace knarr::storage
