@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/units.h"
+
+#include <cstdio>
+#include <iterator>
+
+#include "engine/time_format.h"
+
+namespace knarr::cli {
+
+std::string human_size(std::uint64_t bytes) {
+  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+  double size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  // 999.5 and more would be rounded to four digits.
+  while (size >= 999.5 && unit + 1 < std::size(units)) {
+    size /= 1000;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g %s", size, units[unit]);
+  return text;
+}
+
+std::string render_go_time(std::int64_t ns) {
+  std::string text = engine::render_rfc3339_nano(ns, engine::TimeZone::utc);
+  text[text.find('T')] = ' ';
+  text.pop_back();  // Z
+  return text + " +0000 UTC";
+}
+
+}  // namespace knarr::cli
