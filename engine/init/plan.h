@@ -164,11 +164,12 @@ struct Plan {
   Span<Operation> operations;
   Process process;
 
-  // Descriptors, as numbers valid in the child.
+  // Descriptors, as numbers valid in the child. All others but 0 to 2 and Process::preserve_fds are closed as
+  // soon as init runs, so that a parent's death is seen as the end of its pipes.
   int go_fd = -1;               // one byte: maps are written, begin
   int report_fd = -1;           // Reports
   int console_fd = -1;          // a socket for the pty master (SCM_RIGHTS)
-  int stdio[3] = {-1, -1, -1};  // without terminal
+  int stdio[3] = {-1, -1, -1};  // without terminal; -1: as inherited
   bool die_with_parent = true;
 };
 

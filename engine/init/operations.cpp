@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps below the container's root, one function for each kind.
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <cstring>
+
+#include "engine/init/context.h"
+#include "engine/init/legacy.h"
+#include "engine/init/mounts.h"
+#include "engine/init/proc.h"
+#include "engine/init/resolve.h"
+
+namespace knarr::engine::init {
+namespace {
+
+// Handles that several operations share, opened when first needed and before anything of the container could
+// stand in their place.
+struct Shared {
+  int root_fd;
+  Fd null_device;  // the host's /dev/null
+  Fd empty_tree;   // a read-only tmpfs, attached over the first masked directory
+  Fd proc;
+};
+
+MountChange change_of(const Operation& operation) {
+  return {.set = operation.attributes,
+          .clear = operation.clear_attributes,
+          .propagation = operation.propagation,
+          .recursive = operation.recursive};
+}
+
+// After mount(2) the mount on top of a target is found by the target's path; it has to be the one we put
+// there.
+int reopen_target(const Shared& shared, const Operation& operation, const struct stat* expected) {
+  Fd mounted{open_in_root(shared.root_fd, operation.target, O_PATH)};
+  struct stat status;
+  if (!mounted || expected == nullptr) return mounted.release();
+  if (::fstat(mounted.get(), &status) < 0) return -1;
+  if (status.st_dev == expected->st_dev && status.st_ino == expected->st_ino) return mounted.release();
+  errno = ESTALE;
+  return -1;
+}
+
+// Puts a copy of the tree at `source_fd` onto `target_fd`.
+bool bind_onto(const Shared& shared, const Operation& operation, int source_fd, int target_fd,
+               const MountChange& change) {
+  const Fd tree{clone_tree(source_fd, operation.recursive)};
+  if (tree) return attach(tree.get(), target_fd, change);
+  struct stat source;
+  if (!mount_api_missing() || ::fstat(source_fd, &source) < 0) return false;
+  if (!legacy_bind(source_fd, target_fd, operation.recursive)) return false;
+  const Fd mounted{reopen_target(shared, operation, &source)};
+  return mounted && legacy_change_mount(mounted.get(), change);
+}
+
+// A directory or a file to mount on, as the source is one or the other.
+int make_target_like(const Shared& shared, const Operation& operation, const struct stat& source) {
+  const bool as_file = operation.file_target || !S_ISDIR(source.st_mode);
+  return as_file ? make_file_in_root(shared.root_fd, operation.target, 0644)
+                 : make_directory_in_root(shared.root_fd, operation.target, 0755);
+}
+
+// --- filesystem ------------------------------------------------------------------------------------------
+
+// The kernel's views of itself. A container gets them where they belong or not at all: an image whose /proc
+// is a link must not move them.
+bool is_kernel_view(const char* fstype) {
+  return std::strcmp(fstype, "proc") == 0 || std::strcmp(fstype, "sysfs") == 0;
+}
+
+// In a container inside a container parts of the outer /proc and /sys are masked, and the kernel then refuses
+// a fresh one that would show them: the outer one is bound instead, masks and all.
+bool bind_host_view(const Shared& shared, const Operation& operation, int target_fd) {
+  const char* path = std::strcmp(operation.fstype, "proc") == 0 ? "/proc" : "/sys";
+  const Fd source{::open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  return source && bind_onto(shared, operation, source.get(), target_fd, change_of(operation));
+}
+
+bool mount_filesystem(const Shared& shared, const Operation& operation, bool& replaced) {
+  const bool kernel_view = is_kernel_view(operation.fstype);
+  const Leaf leaf = kernel_view ? Leaf::refuse : Leaf::follow;
+  const Fd target{make_directory_in_root(shared.root_fd, operation.target, 0755, leaf)};
+  if (!target) return false;
+  const MountChange propagation{.propagation = operation.propagation};
+  const Fd mount{
+      make_filesystem(operation.fstype, operation.source, operation.options, operation.attributes)};
+  if (mount) return attach(mount.get(), target.get(), propagation);
+  if (!mount_api_missing()) return false;
+  if (legacy_mount_filesystem(operation.fstype, operation.source, operation.options, operation.attributes,
+                              target.get())) {
+    const Fd mounted{reopen_target(shared, operation, nullptr)};
+    return mounted && legacy_change_mount(mounted.get(), propagation);
+  }
+  if (errno != EPERM || !kernel_view || !operation.optional) return false;
+  replaced = bind_host_view(shared, operation, target.get());
+  return replaced || failed(EPERM);
+}
+
+// --- bind and device -------------------------------------------------------------------------------------
+
+bool bind(const Shared& shared, const Operation& operation) {
+  const Fd source{::open(operation.source, O_PATH | O_CLOEXEC)};
+  struct stat status;
+  if (!source || ::fstat(source.get(), &status) < 0) return false;
+  const bool checked = operation.source_device != 0 || operation.source_inode != 0;
+  if (checked && (status.st_dev != operation.source_device || status.st_ino != operation.source_inode))
+    return failed(ESTALE);
+  const Fd target{make_target_like(shared, operation, status)};
+  return target && bind_onto(shared, operation, source.get(), target.get(), change_of(operation));
+}
+
+bool is_the_device(const struct stat& status, const Operation& operation) {
+  const mode_t type = operation.device_is_block ? S_IFBLK : S_IFCHR;
+  return (status.st_mode & S_IFMT) == type && status.st_rdev == operation.rdev;
+}
+
+bool make_node(const Shared& shared, const Operation& operation) {
+  Name name;
+  const Fd parent{open_parent_in_root(shared.root_fd, operation.target, name)};
+  if (!parent) return false;
+  const mode_t mode = (operation.device_is_block ? S_IFBLK : S_IFCHR) | operation.mode;
+  if (::mknodat(parent.get(), name.text, mode, operation.rdev) == 0) {
+    if (operation.uid == 0 && operation.gid == 0) return true;
+    return ::fchownat(parent.get(), name.text, operation.uid, operation.gid, AT_SYMLINK_NOFOLLOW) == 0;
+  }
+  struct stat status;
+  if (errno != EEXIST) return false;
+  if (::fstatat(parent.get(), name.text, &status, AT_SYMLINK_NOFOLLOW) < 0) return false;
+  return is_the_device(status, operation) || failed(EEXIST);
+}
+
+bool bind_device(const Shared& shared, const Operation& operation) {
+  const Fd source{::open(operation.source, O_PATH | O_CLOEXEC)};
+  struct stat status;
+  if (!source || ::fstat(source.get(), &status) < 0) return false;
+  if (!is_the_device(status, operation)) return failed(ENODEV);
+  const Fd target{make_file_in_root(shared.root_fd, operation.target, 0666)};
+  return target && bind_onto(shared, operation, source.get(), target.get(), change_of(operation));
+}
+
+bool place_device(const Shared& shared, const Operation& operation) {
+  if (operation.mknod) {
+    if (make_node(shared, operation)) return true;
+    if (errno != EPERM || operation.source == nullptr) return false;
+  }
+  return bind_device(shared, operation);
+}
+
+// --- directory, symlink, file ----------------------------------------------------------------------------
+
+bool make_directory(const Shared& shared, const Operation& operation) {
+  bool made = false;
+  const mode_t mode = operation.mode == 0 ? 0755 : operation.mode;
+  const Fd directory{make_directory_in_root(shared.root_fd, operation.target, mode, Leaf::follow, &made)};
+  if (!directory) return false;
+  if (!made) return true;
+  if (operation.uid != 0 || operation.gid != 0) {
+    if (::fchownat(directory.get(), "", operation.uid, operation.gid, AT_EMPTY_PATH) < 0) return false;
+  }
+  // mkdir(2) knows no set-id bits.
+  if ((mode & (S_ISUID | S_ISGID)) == 0) return true;
+  return ::chmod(FdPath(directory.get()).text, mode) == 0;
+}
+
+bool make_symlink(const Shared& shared, const Operation& operation) {
+  Name name;
+  const Fd parent{open_parent_in_root(shared.root_fd, operation.target, name)};
+  if (!parent) return false;
+  return ::symlinkat(operation.source, parent.get(), name.text) == 0 || errno == EEXIST;
+}
+
+bool write_whole(int fd, const char* content, std::size_t size) {
+  while (size > 0) {
+    const ssize_t written = ::write(fd, content, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    content += written;
+    size -= static_cast<std::size_t>(written);
+  }
+  return true;
+}
+
+bool make_file(const Shared& shared, const Operation& operation) {
+  Name name;
+  const Fd parent{open_parent_in_root(shared.root_fd, operation.target, name)};
+  if (!parent) return false;
+  if (::unlinkat(parent.get(), name.text, 0) < 0 && errno != ENOENT) return false;
+  const mode_t mode = operation.mode == 0 ? 0644 : operation.mode;
+  const Fd file{
+      ::openat(parent.get(), name.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)};
+  if (!file || !write_whole(file.get(), operation.content, operation.content_size)) return false;
+  if (operation.uid == 0 && operation.gid == 0) return true;
+  return ::fchown(file.get(), operation.uid, operation.gid) == 0 && ::fchmod(file.get(), mode) == 0;
+}
+
+// --- mask and read_only ----------------------------------------------------------------------------------
+
+bool is_missing(int error) {
+  return error == ENOENT || error == ENOTDIR;
+}
+
+bool open_null_device(Shared& shared) {
+  if (shared.null_device) return true;
+  shared.null_device = Fd{::open("/dev/null", O_PATH | O_CLOEXEC)};
+  struct stat status;
+  if (!shared.null_device || ::fstat(shared.null_device.get(), &status) < 0) return false;
+  return (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3)) || failed(ENODEV);
+}
+
+bool cover_with_empty_tree(Shared& shared, const Operation& operation, int target_fd) {
+  if (shared.empty_tree) return bind_onto(shared, operation, shared.empty_tree.get(), target_fd, {});
+  static constexpr MountOption options[] = {{"size", "4k"}, {"nr_inodes", "1"}, {"mode", "755"}};
+  constexpr std::uint64_t attributes =
+      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  const Span<MountOption> span{options, sizeof options / sizeof options[0]};
+  shared.empty_tree = Fd{make_filesystem("tmpfs", "tmpfs", span, attributes)};
+  if (shared.empty_tree) return attach(shared.empty_tree.get(), target_fd);
+  if (!mount_api_missing()) return false;
+  if (!legacy_mount_filesystem("tmpfs", "tmpfs", span, attributes, target_fd)) return false;
+  shared.empty_tree = Fd{reopen_target(shared, operation, nullptr)};
+  return static_cast<bool>(shared.empty_tree);
+}
+
+bool mask(Shared& shared, const Operation& operation) {
+  const Fd target{open_in_root(shared.root_fd, operation.target, O_PATH)};
+  if (!target) return is_missing(errno);
+  struct stat status;
+  if (::fstat(target.get(), &status) < 0) return false;
+  if (S_ISDIR(status.st_mode)) return cover_with_empty_tree(shared, operation, target.get());
+  return open_null_device(shared) && bind_onto(shared, operation, shared.null_device.get(), target.get(), {});
+}
+
+bool make_read_only(const Shared& shared, const Operation& operation) {
+  const Fd target{open_in_root(shared.root_fd, operation.target, O_PATH)};
+  if (!target) return is_missing(errno);
+  MountChange change = change_of(operation);
+  change.set |= MOUNT_ATTR_RDONLY;
+  return bind_onto(shared, operation, target.get(), target.get(), change);
+}
+
+// --- sysctl ----------------------------------------------------------------------------------------------
+
+// The value ends in one write(2) of its own: a newline in it would make it two for some keys, and what the
+// key's grammar does not allow could name a file outside of the namespaced ones.
+bool is_valid_sysctl(const Operation& operation) {
+  for (const char* key = operation.target; *key != '\0'; ++key) {
+    const char c = *key;
+    const bool allowed =
+        (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/' || c == '-';
+    if (!allowed) return false;
+  }
+  for (std::uint32_t i = 0; i < operation.content_size; ++i) {
+    if (operation.content[i] == '\0' || operation.content[i] == '\n') return false;
+  }
+  return operation.content_size > 0;
+}
+
+bool write_sysctl(Shared& shared, const Operation& operation) {
+  if (!is_valid_sysctl(operation)) return failed(EINVAL);
+  if (!shared.proc) shared.proc = Fd{open_private_proc()};
+  if (!shared.proc) return false;
+  const Fd directory{open_in_proc(shared.proc.get(), "sys", O_PATH | O_DIRECTORY)};
+  if (!directory) return false;
+  const Fd file{open_in_proc(directory.get(), operation.target, O_WRONLY)};
+  if (!file) return false;
+  const ssize_t written = ::write(file.get(), operation.content, operation.content_size);
+  if (written < 0) return false;
+  return static_cast<std::uint32_t>(written) == operation.content_size || failed(EINVAL);
+}
+
+bool perform(Shared& shared, const Operation& operation, bool& replaced) {
+  switch (operation.kind) {
+    case Operation::Kind::filesystem:
+      return mount_filesystem(shared, operation, replaced);
+    case Operation::Kind::bind:
+      return bind(shared, operation);
+    case Operation::Kind::device:
+      return place_device(shared, operation);
+    case Operation::Kind::directory:
+      return make_directory(shared, operation);
+    case Operation::Kind::symlink:
+      return make_symlink(shared, operation);
+    case Operation::Kind::file:
+      return make_file(shared, operation);
+    case Operation::Kind::mask:
+      return mask(shared, operation);
+    case Operation::Kind::read_only:
+      return make_read_only(shared, operation);
+    case Operation::Kind::sysctl:
+      return write_sysctl(shared, operation);
+  }
+  return failed(EINVAL);
+}
+
+}  // namespace
+
+void replay_operations(Context& init) {
+  Shared shared{.root_fd = init.root.get(), .null_device = {}, .empty_tree = {}, .proc = {}};
+  const Span<Operation> operations = init.plan.operations;
+  for (std::uint32_t i = 0; i < operations.size; ++i) {
+    bool replaced = false;
+    const bool done = perform(shared, operations[i], replaced);
+    if (done && !replaced) continue;
+    if (!operations[i].optional) init.report.fail(Step::operation, i);
+    init.report.notice(Step::operation, i, replaced ? EPERM : errno);
+  }
+}
+
+}  // namespace knarr::engine::init

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The root file system: mounted, and entered when everything below it is in place.
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+#include <climits>
+#include <cstring>
+
+#include "engine/init/context.h"
+#include "engine/init/legacy.h"
+#include "engine/init/mounts.h"
+
+namespace knarr::engine::init {
+namespace {
+
+constexpr long fuse_magic = 0x65735546;
+constexpr std::size_t max_fsconfig_string = 255;  // bytes; the kernel refuses longer ones
+
+bool is_shared(const Root& root) {
+  return (root.propagation & MS_SHARED) != 0;
+}
+
+// With rshared the host's mounts stay shared on purpose; only the one that the root will lie on must not be,
+// or the root would show on the host (and pivot_root refuses it).
+bool make_parent_mount_private(const char* mount_point) {
+  char path[PATH_MAX];
+  if (std::strlen(mount_point) >= sizeof path) return failed(ENAMETOOLONG);
+  std::strcpy(path, mount_point);
+  for (;;) {
+    if (::mount(nullptr, path, nullptr, MS_PRIVATE, nullptr) == 0) return true;
+    // EINVAL: not a mount point; the one above may be.
+    char* slash = std::strrchr(path, '/');
+    if (errno != EINVAL || slash == nullptr || std::strcmp(path, "/") == 0) return false;
+    *(slash == path ? slash + 1 : slash) = '\0';
+  }
+}
+
+// --- overlay ---------------------------------------------------------------------------------------------
+
+bool set_option(int context_fd, const MountOption& option) {
+  if (option.value == nullptr) return ::fsconfig(context_fd, FSCONFIG_SET_FLAG, option.key, nullptr, 0) == 0;
+  if (std::strlen(option.value) <= max_fsconfig_string)
+    return ::fsconfig(context_fd, FSCONFIG_SET_STRING, option.key, option.value, 0) == 0;
+  // Only paths are this long. Their descriptor's name is short, and the kernel resolves it on the spot.
+  const Fd layer{::open(option.value, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  return layer && ::fsconfig(context_fd, FSCONFIG_SET_STRING, option.key, FdPath(layer.get()).text, 0) == 0;
+}
+
+// Detached; `too_old` when this kernel has no fsopen or its overlay no lowerdir+ (before 6.5).
+int make_overlay(Span<MountOption> options, bool& too_old) {
+  too_old = false;
+  const Fd context{::fsopen("overlay", FSOPEN_CLOEXEC)};
+  if (!context) {
+    too_old = mount_api_missing();
+    return -1;
+  }
+  if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", "overlay", 0) < 0) return -1;
+  for (const MountOption& option : options) {
+    if (set_option(context.get(), option)) continue;
+    too_old = errno == EINVAL && std::strcmp(option.key, "lowerdir+") == 0;
+    return -1;
+  }
+  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) return -1;
+  return ::fsmount(context.get(), FSMOUNT_CLOEXEC, 0);
+}
+
+int mount_overlay(const Root& root, int target_fd) {
+  bool too_old = false;
+  Fd mount{make_overlay(root.options, too_old)};
+  if (mount) return attach(mount.get(), target_fd) ? mount.release() : -1;
+  if (!too_old || !legacy_mount_overlay(root.options, target_fd)) return -1;
+  return ::open(root.mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+// --- bind ------------------------------------------------------------------------------------------------
+
+int mount_tree(const Root& root, int target_fd) {
+  const Fd source{::open(root.source, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  if (!source) return -1;
+  Fd tree{clone_tree(source.get(), true)};
+  if (tree) return attach(tree.get(), target_fd) ? tree.release() : -1;
+  if (!mount_api_missing() || !legacy_bind(source.get(), target_fd, true)) return -1;
+  return ::open(root.mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+// --- fuse ------------------------------------------------------------------------------------------------
+
+[[noreturn]] void run_fuse_program(const char* const* argv) {
+  static const char* const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", nullptr};
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::execve(argv[0], const_cast<char* const*>(argv), const_cast<char* const*>(environment));
+  ::_exit(127);
+}
+
+// The program returns when it serves the mount, leaving a daemon behind.
+int mount_fuse(const Root& root) {
+  const pid_t child = ::_Fork();
+  if (child < 0) return -1;
+  if (child == 0) run_fuse_program(root.fuse_argv);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return -1;
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    errno = WIFEXITED(status) && WEXITSTATUS(status) == 127 ? ENOENT : EIO;
+    return -1;
+  }
+  Fd mount{::open(root.mount_point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  struct statfs facts;
+  if (!mount || ::fstatfs(mount.get(), &facts) < 0) return -1;
+  if (facts.f_type == fuse_magic) return mount.release();
+  errno = EIO;
+  return -1;
+}
+
+// --- entering --------------------------------------------------------------------------------------------
+
+// The old root ends up on top of the new one at "." and is taken away from there; no directory for it is
+// needed inside the container (pivot_root(2), NOTES).
+bool pivot(int root_fd) {
+  const Fd old_root{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  if (!old_root || ::fchdir(root_fd) < 0 || kernel::pivot_root(".", ".") < 0) return false;
+  if (::fchdir(old_root.get()) < 0) return false;
+  // As a slave, or the unmounting would reach the host's mounts where they are shared with these.
+  if (::mount(nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr) < 0) return false;
+  return ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0;
+}
+
+// Other than for a mount just attached, /proc/self/fd is the container's by now; "." is still a safe name.
+bool make_read_only(int root_fd) {
+  if (change_mount(root_fd, {.set = MOUNT_ATTR_RDONLY})) return true;
+  if (!mount_api_missing()) return false;
+  struct statfs facts;
+  if (::fchdir(root_fd) < 0 || ::fstatfs(root_fd, &facts) < 0) return false;
+  // The flags of statfs(2) up to ST_RELATIME are those of mount(2), but for these.
+  const unsigned long kept = static_cast<unsigned long>(facts.f_flags) &
+                             (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
+  return ::mount(nullptr, ".", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kept, nullptr) == 0;
+}
+
+}  // namespace
+
+void detach_from_host(Context& init) {
+  const Root& root = init.plan.root;
+  if (is_shared(root)) {
+    if (!make_parent_mount_private(root.mount_point)) init.report.fail(Step::make_private);
+    return;
+  }
+  const std::uint64_t propagation = root.propagation == 0 ? std::uint64_t{MS_PRIVATE} : root.propagation;
+  if (::mount(nullptr, "/", nullptr, propagation | MS_REC, nullptr) < 0) init.report.fail(Step::make_private);
+}
+
+void mount_root(Context& init) {
+  const Root& root = init.plan.root;
+  const Fd target{::open(root.mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  if (!target) init.report.fail(Step::mount_root);
+  switch (root.kind) {
+    case Root::Kind::overlay:
+      init.root = Fd{mount_overlay(root, target.get())};
+      break;
+    case Root::Kind::bind:
+      init.root = Fd{mount_tree(root, target.get())};
+      break;
+    case Root::Kind::fuse:
+      init.root = Fd{mount_fuse(root)};
+      break;
+  }
+  if (!init.root) init.report.fail(Step::mount_root);
+}
+
+void enter_root(Context& init) {
+  const Root& root = init.plan.root;
+  if (!pivot(init.root.get())) init.report.fail(Step::pivot_root);
+  if (root.read_only && !make_read_only(init.root.get())) init.report.fail(Step::root_read_only);
+  // After pivot_root, which refuses a shared root. Only the root: what is bound below has its own.
+  const std::uint64_t propagation = root.propagation & ~std::uint64_t{MS_REC};
+  if (propagation != 0 && ::mount(nullptr, "/", nullptr, propagation, nullptr) < 0)
+    init.report.fail(Step::pivot_root);
+}
+
+}  // namespace knarr::engine::init
