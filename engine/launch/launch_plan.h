@@ -21,6 +21,8 @@ struct InitPlanWords {
   std::string executable;  // argv[0]
   std::string user;
   std::string cwd;
+  std::vector<std::string> groups;  // --group-add, as init numbers them
+  std::vector<std::string> limits;  // "nofile=1024:1024"
 };
 struct SeccompFilter {
   const sock_filter* program = nullptr;
@@ -32,7 +34,8 @@ init::Plan* plan_init(const Spec& spec, const rootless::HostFacts& host, const s
 NamespacePlan plan_namespaces(const Spec& spec, const rootless::HostFacts& host, Arena& arena);
 
 // What a StartReport of a failure means to the user; `command not found` is a LaunchError with status 127, a
-// file that cannot be executed one with 126, all else 125.
+// file that cannot be executed one with 126, as is a user or a working directory the container does not have;
+// all else 125.
 class LaunchError : public Error {
  public:
   LaunchError(std::string message, int exit_status) : Error(std::move(message)), exit_status_(exit_status) {}
