@@ -103,6 +103,7 @@ storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& con
   const std::string directory = engine.containers().path(config.id);
   plan.driver = overlay.driver;
   plan.userxattr = overlay.userxattr;
+  plan.fuse_program = overlay.fuse_program;
   plan.is_volatile = config.auto_remove;
   plan.lowers = image_trees(engine, config.image_id);
   plan.upper = directory + "/upper";
