@@ -25,20 +25,6 @@ std::optional<LivePids> read_live_pids(const std::string& run_directory) {
 
 }  // namespace
 
-std::string_view state_name(State state) {
-  switch (state) {
-    case State::created:
-      return "created";
-    case State::running:
-      return "running";
-    case State::exited:
-      return "exited";
-    case State::removing:
-      return "removing";
-  }
-  return "unknown";
-}
-
 Engine::Engine(EngineOptions options)
     : options_(std::move(options)),
       host_(rootless::gather_host_facts()),
