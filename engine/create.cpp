@@ -78,7 +78,8 @@ ContainerConfig create_record(const Engine& engine, const CreateOptions& options
       plan_config(options.request, image, engine.host(), render_rfc3339_nano(wall_clock_ns(), TimeZone::utc),
                   random_container_id(), options.request.name);
   config.transient = options.transient;
-  for (std::string* mode : container_modes(config.namespaces)) *mode = engine.containers().get_id(*mode);
+  resolve_container_modes(config.namespaces,
+                          [&](const std::string& other) { return engine.containers().get_id(other); });
   write_cid_file(config.cid_file, config.id);
   try {
     ensure_volumes(engine, config);

@@ -4,6 +4,7 @@
 // here, once, for every front end.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -111,13 +112,14 @@ struct CreateRequest {
 
 // Merges what the image says with what the user says. Throws InvalidArgument, naming flag and value, for what
 // cannot be understood or contradicts itself, Unsupported for what is understood and cannot be done.
-// `created`: RFC 3339 with nanoseconds. Modes "container:NAME" keep the name as given: see container_modes().
-// Anonymous volumes are named after `id`.
+// `created`: RFC 3339 with nanoseconds. Modes "container:NAME" keep the name as given: see
+// resolve_container_modes(). Anonymous volumes are named after `id`.
 ContainerConfig plan_config(const CreateRequest& request, const std::optional<storage::Image>& image,
                             const rootless::HostFacts& host, const std::string& created,
                             const std::string& id, const std::string& name);
 
-// The modes of the form container:NAME, for the caller to put the container's full id in the place of NAME.
-std::vector<std::string*> container_modes(NamespaceModes& modes);
+// Puts resolve(NAME) in the place of NAME in each mode container:NAME: the container's full id.
+void resolve_container_modes(NamespaceModes& modes,
+                             const std::function<std::string(const std::string& name)>& resolve);
 
 }  // namespace knarr::engine

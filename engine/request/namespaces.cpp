@@ -129,13 +129,13 @@ NamespaceModes plan_namespace_modes(const CreateRequest& request, const rootless
   return modes;
 }
 
-std::vector<std::string*> container_modes(NamespaceModes& modes) {
-  std::vector<std::string*> named;
+void resolve_container_modes(NamespaceModes& modes,
+                             const std::function<std::string(const std::string& name)>& resolve) {
   for (std::string* mode :
        {&modes.user, &modes.pid, &modes.ipc, &modes.uts, &modes.cgroup, &modes.network, &modes.time}) {
-    if (mode->starts_with(container_prefix)) named.push_back(mode);
+    if (!mode->starts_with(container_prefix)) continue;
+    *mode = concat(container_prefix, resolve(mode->substr(container_prefix.size())));
   }
-  return named;
 }
 
 }  // namespace knarr::engine
