@@ -109,10 +109,17 @@ std::string user_name(const View& view, uid_t uid) {
   return std::to_string(uid);
 }
 
+// Empty for a process that is gone or none of our business.
+std::string pid_namespace_of(pid_t pid) {
+  char link[64];
+  const ssize_t length = ::readlink(concat("/proc/", pid, "/ns/pid").c_str(), link, sizeof(link));
+  return length < 0 ? std::string() : std::string(link, static_cast<std::size_t>(length));
+}
+
 // nullopt when the process ended meanwhile or lives in another pid namespace.
 std::optional<ProcessInfo> read_process(pid_t host_pid, const std::string& pid_namespace, const View& view) {
+  if (pid_namespace_of(host_pid) != pid_namespace) return std::nullopt;
   const std::string directory = concat("/proc/", host_pid);
-  if (sys::read_link(AT_FDCWD, directory + "/ns/pid") != pid_namespace) return std::nullopt;
   const auto stat = sys::read_file_if_exists(AT_FDCWD, directory + "/stat");
   const auto status = sys::read_file_if_exists(AT_FDCWD, directory + "/status");
   const auto cmdline = sys::read_file_if_exists(AT_FDCWD, directory + "/cmdline");
@@ -247,8 +254,8 @@ ProcessTable top(const Engine& engine, const std::string& id, const std::vector<
     throw Conflict(concat("top can only be used on running containers: ", id.substr(0, 12), " is ",
                           state_name(status.state)));
   }
-  const auto pid_namespace = sys::read_link(AT_FDCWD, concat("/proc/", status.init.pid, "/ns/pid"));
-  if (!pid_namespace) throw NotFound(concat("container ", id.substr(0, 12), " ended meanwhile"));
+  const std::string pid_namespace = pid_namespace_of(status.init.pid);
+  if (pid_namespace.empty()) throw NotFound(concat("container ", id.substr(0, 12), " ended meanwhile"));
   View view{.uids = read_id_map(status.init.pid),
             .passwd = read_in_container(status.init.pid, "etc/passwd"),
             .uptime = std::strtod(sys::read_file(AT_FDCWD, "/proc/uptime").c_str(), nullptr),
@@ -258,7 +265,7 @@ ProcessTable top(const Engine& engine, const std::string& id, const std::vector<
   for (const std::string& name : sys::list_directory(AT_FDCWD, "/proc")) {
     const pid_t pid = number<pid_t>(name);
     if (pid <= 0) continue;
-    if (auto process = read_process(pid, *pid_namespace, view)) processes.push_back(std::move(*process));
+    if (auto process = read_process(pid, pid_namespace, view)) processes.push_back(std::move(*process));
   }
   translate_parents(processes);
   std::sort(processes.begin(), processes.end(), [](const auto& a, const auto& b) { return a.pid < b.pid; });
