@@ -184,7 +184,8 @@ std::optional<ClientFrame> AttachServer::receive(char* buffer) {
     const ssize_t got = ::recv(client.socket.get(), buffer, max_frame + 1, MSG_DONTWAIT);
     if (got > 0)
       return ClientFrame{static_cast<FrameType>(buffer[0]), {buffer + 1, static_cast<std::size_t>(got - 1)}};
-    if (got < 0 && errno == EINTR) continue;
+    // A reset only means that it had not read all we sent; what it said before comes with the next call.
+    if (got < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
     client.readable = false;
     if (got < 0 && errno == EAGAIN) continue;
     remove(i);
