@@ -22,6 +22,8 @@ struct LayerMeta {
   // suspect.
   bool durable = false;
   std::string boot_id;
+  // What could not be unpacked as the tar has it, in words.
+  std::vector<std::string> notices;
 };
 
 // A source of the bytes of one layer as it is shipped (tar, or tar compressed by gzip, zstd, bzip2, xz: told

@@ -17,7 +17,8 @@ std::string render_layer_meta(const LayerMeta& meta) {
                       {"tree_bytes", meta.tree_bytes},
                       {"entries", meta.entries},
                       {"durable", meta.durable},
-                      {"boot_id", meta.boot_id}});
+                      {"boot_id", meta.boot_id},
+                      {"notices", meta.notices}});
 }
 
 LayerMeta parse_layer_meta(std::string_view json) {
@@ -34,6 +35,7 @@ LayerMeta parse_layer_meta(std::string_view json) {
   meta.entries = reader.read_unsigned("entries");
   meta.durable = reader.read_bool("durable");
   meta.boot_id = reader.read_string("boot_id");
+  meta.notices = reader.read_strings("notices");
   return meta;
 }
 

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+// LayerStore::unpack_layer: source, blob digest, inflate, then side by side the diffID and the tree; checked,
+// and published by one rename.
+#include "storage/layer/unpack.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include "rootless/sys/error.h"
+#include "rootless/sys/file.h"
+#include "rootless/sys/process.h"
+#include "storage/content/decompress.h"
+#include "storage/content/hash.h"
+#include "storage/layer/chunk_flow.h"
+#include "storage/layer/confine.h"
+#include "storage/layer/layer_meta_json.h"
+#include "storage/layer/tar_reader.h"
+#include "storage/layer/tree_writer.h"
+
+namespace knarr::storage {
+namespace {
+
+constexpr std::size_t chunks_per_layer = 16;
+constexpr std::size_t max_layers_at_once = 3;
+
+unsigned cpu_count() {
+  cpu_set_t cpus;
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) < 0) return 1;
+  return static_cast<unsigned>(CPU_COUNT(&cpus));
+}
+
+// A joined thread counts as one of the process for some microseconds more. Who forks or unshares next must
+// not trip over it, so whoever starts threads here also sees them gone.
+class ThreadsEnd {
+ public:
+  ThreadsEnd() : before_(count()) {}
+  ThreadsEnd(const ThreadsEnd&) = delete;
+  ThreadsEnd& operator=(const ThreadsEnd&) = delete;
+  ~ThreadsEnd() {
+    constexpr int patience = 100'000;  // yields; without /proc there is nothing to see
+    for (int i = 0; i < patience && count() > before_; ++i) ::sched_yield();
+  }
+
+ private:
+  static nlink_t count() {
+    struct stat tasks;
+    return ::stat("/proc/self/task", &tasks) == 0 ? tasks.st_nlink : 0;
+  }
+  nlink_t before_;
+};
+
+// ---- one layer, from its bytes to a tree ----
+
+struct Unpacked {
+  Digest diff_id;
+  std::uint64_t tar_bytes = 0;
+  TreeSummary tree;
+};
+
+// The tar reader's view of a queue of chunks.
+class QueueSource : public ChunkSource, public ContentSource {
+ public:
+  explicit QueueSource(ChunkQueue& queue) : queue_(queue) {}
+  std::string_view next_chunk() override {
+    do {
+      current_ = queue_.pop();
+    } while (current_ && current_->size == 0);
+    return current_ ? current_->view() : std::string_view();
+  }
+  Piece next_piece() override {
+    const std::string_view bytes = reader_->read_content();
+    return {bytes, current_};
+  }
+  void read_by(TarReader& reader) { reader_ = &reader; }
+
+ private:
+  ChunkQueue& queue_;
+  std::shared_ptr<const Chunk> current_;
+  TarReader* reader_ = nullptr;
+};
+
+class Pipeline {
+ public:
+  Pipeline(int tree_fd, const UnpackRequest& request, unsigned creators)
+      : tree_fd_(tree_fd), request_(request), creators_(creators) {}
+
+  Unpacked run() {
+    policy_ = policy_of_this_process();
+    {
+      std::jthread hash, tree;  // joined at the end of the block
+      guard([&] {
+        hash = std::jthread([this] { guard([this] { hash_tar(); }); });
+        tree = std::jthread([this] { guard([this] { write_tree(); }); });
+        read_blob();
+      });
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    return std::move(result_);
+  }
+
+ private:
+  template <typename Stage>
+  void guard(Stage&& stage) noexcept {
+    try {
+      stage();
+    } catch (const Stopped&) {
+    } catch (...) {
+      const std::lock_guard lock(failure_mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      pool_.stop();
+      to_hash_.stop();
+      to_tree_.stop();
+    }
+  }
+
+  void read_blob() {
+    std::optional<Hasher> hasher;
+    if (request_.blob_digest) hasher.emplace(request_.blob_digest->algorithm);
+    Decompressor decompressor([&](char* buffer, std::size_t size) {
+      const std::size_t got = request_.source(buffer, size);
+      if (hasher) hasher->update({buffer, got});
+      return got;
+    });
+    for (;;) {
+      std::shared_ptr<Chunk> chunk = pool_.acquire();
+      chunk->size = decompressor.read(chunk->bytes.get(), chunk_size);
+      if (chunk->size == 0) break;
+      to_hash_.push(chunk);
+      to_tree_.push(std::move(chunk));
+    }
+    if (hasher) check("blob", hasher->finish(), *request_.blob_digest);
+    to_hash_.finish();
+    to_tree_.finish();
+  }
+
+  void hash_tar() {
+    Hasher hasher(request_.diff_id ? request_.diff_id->algorithm : "sha256");
+    while (const std::shared_ptr<const Chunk> chunk = to_hash_.pop()) {
+      hasher.update(chunk->view());
+      result_.tar_bytes += chunk->size;
+    }
+    result_.diff_id = hasher.finish();
+    if (request_.diff_id) check("uncompressed layer", result_.diff_id, *request_.diff_id);
+  }
+
+  void write_tree() {
+    confine_thread(tree_fd_);
+    QueueSource source(to_tree_);
+    TarReader reader(source);
+    source.read_by(reader);
+    TreeWriter writer(tree_fd_, policy_, creators_);
+    for (TarEntry entry; reader.next(entry);) writer.add(entry, source);
+    result_.tree = writer.finish();
+    reader.drain();
+  }
+
+  static void check(std::string_view what, const Digest& found, const Digest& wanted) {
+    if (found != wanted)
+      throw InvalidArgument(concat("the ", what, " has digest ", render(found), ", not ", render(wanted)));
+  }
+
+  int tree_fd_;
+  const UnpackRequest& request_;
+  unsigned creators_;
+  TreePolicy policy_;
+  ChunkPool pool_{chunks_per_layer};
+  ChunkQueue to_hash_;
+  ChunkQueue to_tree_;
+  Unpacked result_;
+  std::mutex failure_mutex_;
+  std::exception_ptr failure_;
+};
+
+// ---- into the store ----
+
+std::string layer_path(const Digest& diff_id) {
+  return "layers/" + diff_id.hex;
+}
+
+std::string read_boot_id() {
+  std::string id = sys::read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64);
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
+
+// The right to unpack one diffID. Its directory in staging/ exists only while somebody holds or wants it.
+class DiffIdLock {
+ public:
+  DiffIdLock(const Store& store, const Digest& diff_id)
+      : store_(store), path_("staging/unpacking-" + diff_id.hex), lock_(acquire(store, path_)) {}
+  DiffIdLock(const DiffIdLock&) = delete;
+  DiffIdLock& operator=(const DiffIdLock&) = delete;
+  // Whoever waits finds it gone, makes a new one and looks for the layer again.
+  ~DiffIdLock() { ::unlinkat(store_.fd(), path_.c_str(), AT_REMOVEDIR); }
+
+ private:
+  static sys::Lock acquire(const Store& store, const std::string& path) {
+    for (;;) {
+      sys::make_directory(store.fd(), path, 0700);
+      try {
+        return sys::Lock::acquire(store.fd(), path, sys::Lock::Mode::exclusive);
+      } catch (const NotFound&) {
+        // The one before us is done, or a clean-up took the directory for garbage.
+      }
+    }
+  }
+
+  const Store& store_;
+  std::string path_;
+  sys::Lock lock_;
+};
+
+// A layer of an earlier boot that never became durable may be torn, whatever its record says.
+bool is_trusted(const LayerMeta& meta, const std::string& boot_id) {
+  return meta.durable || meta.boot_id == boot_id;
+}
+
+std::optional<LayerMeta> find_trusted(const LayerStore& layers, const Digest& diff_id) {
+  std::optional<LayerMeta> meta = layers.find_layer(diff_id);
+  if (meta && !is_trusted(*meta, read_boot_id())) return std::nullopt;
+  return meta;
+}
+
+// The directory the tree grows in: owner, mode and default ACL as nothing around the store has set them.
+sys::UniqueFd make_tree_root(const Store& store, const std::string& staging) {
+  const std::string path = staging + "/diff";
+  sys::make_directory(store.fd(), path, 0755);
+  sys::UniqueFd fd = sys::open_directory(store.fd(), path);
+  ::fremovexattr(fd.get(), "system.posix_acl_default");
+  ::fremovexattr(fd.get(), "system.posix_acl_access");
+  if (::fchown(fd.get(), 0, 0) < 0) throw_errno("giving ", path, " to root");
+  if (::fchmod(fd.get(), 0755) < 0) throw_errno("setting the mode of ", path);
+  return fd;
+}
+
+LayerMeta meta_of(Unpacked& unpacked) {
+  LayerMeta meta;
+  meta.diff_id = unpacked.diff_id;
+  meta.tar_bytes = unpacked.tar_bytes;
+  meta.tree_bytes = unpacked.tree.tree_bytes;
+  meta.entries = unpacked.tree.entries;
+  meta.boot_id = read_boot_id();
+  meta.notices = std::move(unpacked.tree.notices);
+  return meta;
+}
+
+// What lies in the way is torn or suspect (or, for an import, the same).
+LayerMeta publish(const Store& store, const std::string& staging, const LayerMeta& meta) {
+  const std::string path = layer_path(meta.diff_id);
+  sys::create_file(store.fd(), staging + "/meta.json", render_layer_meta(meta), 0600, sys::Durability::none);
+  while (::renameat(store.fd(), staging.c_str(), store.fd(), path.c_str()) < 0) {
+    if (errno != EEXIST && errno != ENOTEMPTY) throw_errno("publishing ", path);
+    if (const auto there = find_trusted(LayerStore(store), meta.diff_id)) {
+      store.move_to_trash(staging);
+      return *there;
+    }
+    store.move_to_trash(path);
+  }
+  return meta;
+}
+
+LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned creators) {
+  const Store::Staging staging = store.make_staging("layer");
+  try {
+    const sys::UniqueFd tree = make_tree_root(store, staging.path);
+    Unpacked unpacked = Pipeline(tree.get(), request, creators).run();
+    return publish(store, staging.path, meta_of(unpacked));
+  } catch (...) {
+    store.move_to_trash(staging.path);
+    throw;
+  }
+}
+
+LayerMeta unpack(const Store& store, const UnpackRequest& request, unsigned creators) {
+  if (!request.diff_id) return unpack_new(store, request, creators);
+  const LayerStore layers(store);
+  if (const auto present = find_trusted(layers, *request.diff_id)) return *present;
+  return with_context(concat("unpacking layer ", render(*request.diff_id)), [&] {
+    const DiffIdLock lock(store, *request.diff_id);
+    if (const auto present = find_trusted(layers, *request.diff_id)) return *present;
+    return unpack_new(store, request, creators);
+  });
+}
+
+// ---- several layers ----
+
+// Takes layers from the largest on, until none is left or one has failed.
+class LayerCrew {
+ public:
+  LayerCrew(const Store& store, const std::vector<LayerSource>& layers, const std::vector<std::size_t>& order)
+      : store_(store), layers_(layers), order_(order), metas_(layers.size()) {}
+
+  std::vector<LayerMeta> run() {
+    const std::size_t workers = std::min(max_layers_at_once, order_.size());
+    // A layer that runs alone has threads of its own to make files; several keep the processors busy anyway.
+    creators_ = workers > 1 ? 1 : std::min(4u, cpu_count());
+    {
+      std::vector<std::jthread> threads;  // joined at the end of the block
+      try {
+        for (std::size_t i = 1; i < workers; ++i) threads.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {
+        // As many as the limits on this user's processes allow; this one does the rest.
+      }
+      work();
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    return std::move(metas_);
+  }
+
+ private:
+  void work() noexcept {
+    for (;;) {
+      const std::size_t next = next_++;
+      if (next >= order_.size() || failed_) return;
+      try {
+        metas_[order_[next]] = unpack(store_, stoppable(layers_[order_[next]].request), creators_);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (!failure_) failure_ = std::current_exception();
+        failed_ = true;
+      }
+    }
+  }
+
+  UnpackRequest stoppable(const UnpackRequest& request) const {
+    UnpackRequest wrapped = request;
+    wrapped.source = [this, &request](char* buffer, std::size_t size) {
+      if (failed_) throw Error("given up because another layer failed");
+      return request.source(buffer, size);
+    };
+    return wrapped;
+  }
+
+  const Store& store_;
+  const std::vector<LayerSource>& layers_;
+  const std::vector<std::size_t>& order_;
+  std::vector<LayerMeta> metas_;
+  unsigned creators_ = 1;
+  std::atomic<std::size_t> next_ = 0;
+  std::atomic<bool> failed_ = false;
+  std::mutex mutex_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+LayerMeta LayerStore::unpack_layer(const UnpackRequest& request) const {
+  const ThreadsEnd threads_end;
+  return unpack(store_, request, std::min(4u, cpu_count()));
+}
+
+std::vector<LayerMeta> unpack_layers(const Store& store, const std::vector<LayerSource>& layers) {
+  std::map<Digest, std::size_t> first;  // of each diffID
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto& diff_id = layers[i].request.diff_id;
+    if (!diff_id || first.emplace(*diff_id, i).second) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return layers[a].shipped_size > layers[b].shipped_size;
+  });
+  const ThreadsEnd threads_end;
+  std::vector<LayerMeta> metas = LayerCrew(store, layers, order).run();
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto& diff_id = layers[i].request.diff_id;
+    if (diff_id && first.at(*diff_id) != i) metas[i] = metas[first.at(*diff_id)];
+  }
+  return metas;
+}
+
+void make_durable(const Store& store, const std::vector<Digest>& diff_ids) {
+  if (::syncfs(store.fd()) < 0) throw_errno("syncing the store ", store.root());
+  for (const Digest& diff_id : diff_ids) {
+    std::optional<LayerMeta> meta = LayerStore(store).find_layer(diff_id);
+    // What an earlier boot left undurable was on its way while the power went: no sync mends that.
+    if (!meta || meta->durable || !is_trusted(*meta, read_boot_id())) continue;
+    meta->durable = true;
+    const sys::UniqueFd layer = sys::find_at(store.fd(), layer_path(diff_id), O_RDONLY | O_DIRECTORY);
+    if (layer)
+      sys::replace_file(layer.get(), "meta.json", render_layer_meta(*meta), 0600, sys::Durability::synced);
+  }
+}
+
+void make_durable_in_background(const Store& store, const std::vector<Digest>& diff_ids) {
+  const pid_t child = sys::fork_child([&] {
+    // A second fork: the process that works is nobody's child, and nobody has to wait for it.
+    if (::fork() != 0) return 0;
+    ::setsid();
+    // Whoever reads our output to its end must not wait for the disk.
+    const int null = sys::open_at(AT_FDCWD, "/dev/null", O_RDWR).release();
+    for (int fd = 0; fd < 3; ++fd) ::dup2(null, fd);
+    ::close_range(3, static_cast<unsigned>(store.fd()) - 1, 0);
+    ::close_range(static_cast<unsigned>(store.fd()) + 1, ~0u, 0);
+    ::setpriority(PRIO_PROCESS, 0, 19);
+    constexpr int idle_class = 3 << 13, of_process = 1;  // ioprio_set(2): IOPRIO_CLASS_IDLE
+    ::syscall(SYS_ioprio_set, of_process, 0, idle_class);
+    make_durable(store, diff_ids);
+    return 0;
+  });
+  sys::wait_child(child);
+}
+
+}  // namespace knarr::storage
