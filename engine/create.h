@@ -8,7 +8,7 @@ namespace knarr::engine {
 
 ContainerConfig create_record(const Engine& engine, const CreateOptions& options);
 
-// Takes back what create_record() made, for a container that never ran. The caller may hold its lock.
+// Takes back what create_record() made, for a container that never ran.
 void discard(const Engine& engine, const ContainerConfig& config);
 // What it made outside the container's directory: anonymous volumes, the --cidfile.
 void forget_side_effects(const Engine& engine, const ContainerConfig& config);

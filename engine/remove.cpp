@@ -21,6 +21,17 @@ std::optional<ContainerConfig> load_config_if_intact(const Engine& engine, const
   }
 }
 
+// Under the container's lock, which must be gone before its directory can be deleted.
+void take_away(const Engine& engine, const std::string& id, const RemoveOptions& options) {
+  const auto lock = engine.containers().lock(id);
+  const auto config = load_config_if_intact(engine, id);
+  engine.containers().remove(id, config ? config->name : "");
+  sys::remove_tree(AT_FDCWD, engine.run_directory(id));
+  if (config && (options.volumes || config->auto_remove)) remove_anonymous_volumes(engine, *config);
+  if (config && config->auto_remove && !config->cid_file.empty())
+    sys::unlink_if_exists(AT_FDCWD, config->cid_file);
+}
+
 }  // namespace
 
 void forget_side_effects(const Engine& engine, const ContainerConfig& config) {
@@ -45,14 +56,7 @@ void remove(const Engine& engine, const std::string& id, const RemoveOptions& op
     stop(engine, id, options.timeout_seconds);
   }
   // With --rm its monitor has removed it by now.
-  if (!engine.containers().find_id(id)) return;
-  const auto lock = engine.containers().lock(id);
-  const auto config = load_config_if_intact(engine, id);
-  engine.containers().remove(id, config ? config->name : "");
-  sys::remove_tree(AT_FDCWD, engine.run_directory(id));
-  if (config && (options.volumes || config->auto_remove)) remove_anonymous_volumes(engine, *config);
-  if (config && config->auto_remove && !config->cid_file.empty())
-    sys::unlink_if_exists(AT_FDCWD, config->cid_file);
+  if (engine.containers().find_id(id)) take_away(engine, id, options);
   empty_trash_in_background(engine);
 }
 

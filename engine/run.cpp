@@ -15,13 +15,17 @@ namespace {
 Launched start_new(const Engine& engine, const ContainerConfig& config, Launcher& launcher,
                    const RunOptions& options) {
   const auto lock = engine.containers().lock(config.id);
+  return start_container(
+      engine, config, launcher,
+      {.attached = !options.detach, .input_attached = !options.detach && options.streams.input});
+}
+
+Launched start_or_discard(const Engine& engine, const ContainerConfig& config, Launcher& launcher,
+                          const RunOptions& options) {
   try {
-    return start_container(
-        engine, config, launcher,
-        {.attached = !options.detach, .input_attached = !options.detach && options.streams.input});
+    return start_new(engine, config, launcher, options);
   } catch (...) {
-    // Without --rm it stays, as created: `start` may succeed later. The lock is open to remove() as it is
-    // ours.
+    // Without --rm it stays, as created: `start` may succeed later.
     if (config.transient) discard(engine, config);
     throw;
   }
@@ -34,7 +38,7 @@ RunResult run(const Engine& engine, const RunOptions& options) {
   // The monitor enters R while this process resolves the image and writes the record.
   Launcher launcher = Launcher::begin(engine, !options.detach);
   const ContainerConfig config = create_record(engine, options.create);
-  Launched launched = start_new(engine, config, launcher, options);
+  Launched launched = start_or_discard(engine, config, launcher, options);
   repair(engine);
   if (options.detach) return {config.id, std::nullopt};
   return {config.id, stay_attached(engine, config, std::move(launched.client),

@@ -26,8 +26,10 @@ void empty_trash_in_background(const Engine& engine) {
     ::setsid();
     close_standard_streams();
     ::setpriority(PRIO_PROCESS, 0, 19);
+    // Among the caller's descriptors may be locks on what is to be deleted.
+    ::close_range(3, ~0u, 0);
     rootless::enter_r(engine.host(), engine.r_candidates());
-    engine.store().empty_trash();
+    storage::Store::open(engine.store().root()).empty_trash();
     return 0;
   });
 }
