@@ -12,14 +12,15 @@
 
 #include <csignal>
 
+#include "engine/detach_keys.h"
 #include "engine/launch/arena.h"
 #include "engine/launch/launch_plan.h"
 #include "engine/launch/spawn.h"
 #include "engine/pump.h"
-#include "engine/rootfs.h"
 #include "engine/seccomp/filter.h"
 #include "engine/terminal.h"
 #include "rootless/sys/error.h"
+#include "rootless/sys/socket.h"
 
 namespace knarr::engine {
 
@@ -132,7 +133,8 @@ void await_exec(int report_fd, const InitPlanWords& words) {
 sigset_t forwarded_signals() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}) ::sigaddset(&set, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH})
+    ::sigaddset(&set, signal);
   return set;
 }
 
@@ -155,7 +157,8 @@ struct Execution {
 void lay_out(const Engine& engine, const ExecRequest& request, const ContainerConfig& config,
              const ContainerStatus& status, Execution& execution) {
   const ContainerConfig process = process_only(config);
-  const Spec spec = build_spec({.config = process, .host = engine.host()});
+  const Spec spec = build_spec(
+      {.config = process, .host = engine.host(), .facts = gather_spec_facts(process, engine.host())});
   execution.plan = plan_init(spec, engine.host(), "/", load_filter(engine, spec, execution.arena),
                              execution.arena, execution.words);
   init::Plan& plan = *execution.plan;
@@ -165,6 +168,10 @@ void lay_out(const Engine& engine, const ExecRequest& request, const ContainerCo
   plan.hostname = nullptr;
   plan.process.make_cwd = false;
   plan.process.preserve_fds = request.preserve_fds;
+  if (const auto size = window_size(0)) {
+    plan.process.rows = size->rows;
+    plan.process.columns = size->columns;
+  }
   // A process of `exec -d` must outlive this command.
   plan.die_with_parent = false;
   execution.namespaces = plan_join(engine, config, status.init);
@@ -214,8 +221,8 @@ ExecResult exec(const Engine& engine, const ExecRequest& request) {
   Execution execution;
   lay_out(engine, request, config, status, execution);
   const Spawned process = start(execution);
-  sys::UniqueFd console =
-      request.terminal ? receive_descriptor(execution.console.first.get()) : sys::UniqueFd();
+  const sys::UniqueFd console =
+      request.terminal ? sys::receive_descriptor(execution.console.first.get()) : sys::UniqueFd();
   try {
     await_exec(execution.report.read.get(), execution.words);
   } catch (...) {
@@ -224,8 +231,8 @@ ExecResult exec(const Engine& engine, const ExecRequest& request) {
   }
   if (request.detach) return {std::nullopt, process.pid};
   if (request.terminal) {
-    if (pump_terminal(console.get(), process.pid_fd.get(), signal_fd.get(), request.detach_keys) ==
-        PumpEnd::detached) {
+    if (pump_terminal(console.get(), process.pid_fd.get(), signal_fd.get(), request.interactive,
+                      parse_detach_keys(request.detach_keys)) == PumpEnd::detached) {
       return {std::nullopt, process.pid};
     }
   } else {

@@ -2,6 +2,7 @@
 // Copying between this process's standard streams and pipes of a process in a container.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "rootless/sys/unique_fd.h"
@@ -19,5 +20,13 @@ struct PumpStream {
 // are sent on to the process.
 void pump_until_exit(std::vector<PumpStream> inputs, std::vector<PumpStream> outputs, int pid_fd,
                      int signal_fd);
+
+enum class PumpEnd { exited, detached };
+
+// The same between this process's terminal and the master of one in a container: raw mode, window size,
+// detach keys (of parse_detach_keys()). Without `input` nothing typed is passed on. SIGWINCH must be among
+// the signals of signal_fd.
+PumpEnd pump_terminal(int master_fd, int pid_fd, int signal_fd, bool input,
+                      const std::string& detach_sequence);
 
 }  // namespace knarr::engine

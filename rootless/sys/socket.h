@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Descriptors across AF_UNIX sockets (unix(7), SCM_RIGHTS).
+#pragma once
+
+#include "rootless/sys/unique_fd.h"
+
+namespace knarr::sys {
+
+// Waits for one descriptor; it comes with O_CLOEXEC. Empty when the sender is gone or sent none.
+UniqueFd receive_descriptor(int socket_fd);
+
+}  // namespace knarr::sys
