@@ -48,8 +48,11 @@ bool reclaim_run_directory(const Engine& engine, const std::string& id) {
   return recorded && is_worthless(engine, id);
 }
 
-void repair_container(const Engine& engine, const std::string& id) {
-  if (!engine.is_running(id) && reclaim_run_directory(engine, id)) remove(engine, id, {});
+// Whether anything was taken away.
+bool repair_container(const Engine& engine, const std::string& id) {
+  if (engine.is_running(id) || !reclaim_run_directory(engine, id)) return false;
+  remove(engine, id, {});
+  return true;
 }
 
 bool first_command_of_this_boot(const Engine& engine) {
@@ -62,13 +65,18 @@ bool first_command_of_this_boot(const Engine& engine) {
 }  // namespace
 
 void repair(const Engine& engine) {
+  bool trash = false;
   const std::string live = engine.paths().run_root + "/containers";
-  for (const std::string& id : sys::list_directory(AT_FDCWD, live)) repair_container(engine, id);
+  for (const std::string& id : sys::list_directory(AT_FDCWD, live)) trash |= repair_container(engine, id);
   if (first_command_of_this_boot(engine)) {
     for (const storage::ContainerEntry& container : engine.containers().list())
       repair_container(engine, container.id);
+    for (const std::string& id : engine.containers().find_garbage()) engine.containers().remove_garbage(id);
+    engine.containers().remove_dangling_names();
+    trash = true;
   }
-  empty_trash_in_background(engine);
+  // What lies there otherwise is being deleted by a monitor, or will be by the next one.
+  if (trash) empty_trash_in_background(engine);
 }
 
 }  // namespace knarr::engine
