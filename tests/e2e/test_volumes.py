@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bind mounts, volumes, tmpfs: --volume, --mount, --tmpfs, --volumes-from and the volume verbs."""
+
+import json
+import os
+import re
+
+import pytest
+from harness import IMAGE
+
+
+@pytest.fixture
+def host(scratch):
+    """A directory of the caller with a file in it."""
+    with open(os.path.join(scratch, "file"), "w") as file:
+        file.write("from outside\n")
+    return scratch
+
+
+# Bind mounts.
+
+def test_a_directory_of_the_host(knarr, host):
+    assert knarr.sh("cat /src/file; echo back > /src/new", "-v", f"{host}:/src") == "from outside"
+    with open(os.path.join(host, "new")) as file:
+        assert file.read() == "back\n"
+
+
+def test_read_only(knarr, host):
+    assert "Read-only" in knarr.sh("touch /src/new 2>&1; true", "-v", f"{host}:/src:ro")
+    assert os.listdir(host) == ["file"]
+
+
+def test_read_only_holds_for_mounts_below(knarr, host):
+    # /dev/shm of the host is a mount of its own below /dev.
+    assert "Read-only" in knarr.sh("touch /src/shm/knarr-test 2>&1; true", "-v", "/dev:/src:ro")
+    assert not os.path.exists("/dev/shm/knarr-test")
+
+
+def test_a_file_of_the_host(knarr, host):
+    assert knarr.sh("cat /etc/motd", "-v", f"{host}/file:/etc/motd:ro") == "from outside"
+
+
+def test_a_relative_path(knarr, host):
+    result = knarr.result("run", "--rm", "-v", "./:/src", IMAGE, "cat", "/src/file", cwd=host)
+    assert (result.status, result.out) == (0, "from outside\n")
+
+
+def test_the_same_path_inside(knarr, host):
+    assert knarr.sh(f"cat {host}/file", "-v", host + ":" + host) == "from outside"
+
+
+def test_a_missing_source_is_an_error(knarr):
+    assert "/no/such/place" in knarr.error("run", "--rm", "-v", "/no/such/place:/x", IMAGE, "true")
+
+
+@pytest.mark.parametrize("bad", ["relative/inside:x", "/tmp:relative", "/tmp:/x:nosuch", "/tmp:/x:ro:rw", ":/x", "/tmp:/x:ro,rw"])
+def test_bad_volumes_are_refused(knarr, bad):
+    knarr.error("run", "--rm", "-v", bad, IMAGE, "true")
+
+
+def test_a_path_alone_is_an_anonymous_volume(knarr):
+    assert knarr.sh("test -d /a && grep -c ' /a ' /proc/self/mountinfo", "-v", "/a") == "1"
+
+
+def test_mounts_are_made_parents_first(knarr, host, scratch):
+    os.mkdir(os.path.join(host, "below"))
+    out = knarr.sh("cat /a/file; ls /a/below", "-v", f"{host}:/a/below", "-v", f"{host}:/a")
+    assert out.split() == ["from", "outside", "below", "file"]
+
+
+def test_options_of_a_bind(knarr, host):
+    out = knarr.sh("grep ' /src ' /proc/self/mountinfo", "-v", f"{host}:/src:noexec,nosuid,nodev")
+    options = out.split()[5].split(",")
+    assert {"noexec", "nosuid", "nodev", "rw"} <= set(options)
+    assert knarr.result("run", "--rm", "-v", "/bin:/b:noexec", IMAGE, "/b/busybox", "true").status == 126
+
+
+def test_propagation_is_private(knarr, host):
+    assert "shared:" not in knarr.sh("grep ' /src ' /proc/self/mountinfo", "-v", f"{host}:/src")
+
+
+@pytest.mark.needs_ids
+def test_chown_of_a_bind(knarr, host):
+    assert knarr.sh("stat -c %u:%g /src/file", "-u", "1000:1000", "-v", f"{host}:/src:U") == "1000:1000"
+    knarr("unshare", "chown", "-R", "0:0", host)
+
+
+def test_an_overlay_over_a_directory(knarr, host):
+    out = knarr.sh("echo changed > /src/file; cat /src/file; touch /src/new", "-v", f"{host}:/src:O")
+    assert out == "changed"
+    with open(os.path.join(host, "file")) as file:
+        assert file.read() == "from outside\n"
+    assert os.listdir(host) == ["file"]
+
+
+def test_a_mount_point_that_is_missing_is_made(knarr, host):
+    assert knarr.sh("ls /a/b/c", "-v", f"{host}:/a/b/c") == "file"
+
+
+def test_a_symbolic_link_in_the_way_stays_inside(knarr, host):
+    knarr.sh("mkdir /v/real; ln -s real /v/link", "-v", "v:/v")
+    assert knarr.sh("cat /v/real/file", "-v", "v:/v", "-v", f"{host}:/v/link") == "from outside"
+
+
+# --mount
+
+@pytest.mark.parametrize("mount", ["type=bind,src={},dst=/src", "type=bind,source={},target=/src", "type=bind,source={},destination=/src",
+                                   "type=bind,src={},dest=/src,ro=true", "type=bind,src={},dst=/src,readonly"])
+def test_mount_bind(knarr, host, mount):
+    assert knarr("run", "--rm", "--mount", mount.format(host), IMAGE, "cat", "/src/file") == "from outside"
+
+
+def test_mount_read_only(knarr, host):
+    assert "Read-only" in knarr.sh("touch /src/x 2>&1; true", "--mount", f"type=bind,src={host},dst=/src,ro")
+
+
+def test_mount_tmpfs(knarr):
+    out = knarr.sh("df -k /t | tail -n 1; stat -c %a /t", "--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=700")
+    assert out.split()[1] == "1024" and out.split()[-1] == "700"
+
+
+def test_mount_volume(knarr):
+    knarr.sh("echo kept > /v/file", "--mount", "type=volume,src=data,dst=/v")
+    assert knarr.sh("cat /v/file", "--mount", "src=data,dst=/v") == "kept"
+
+
+def test_mount_devpts_and_image(knarr):
+    assert knarr.sh("ls /extra", "--mount", "type=devpts,dst=/extra") == "ptmx"
+    assert "busybox" in knarr.sh("ls /image/bin", "--mount", f"type=image,src={IMAGE},dst=/image")
+
+
+@pytest.mark.parametrize("bad", ["", "type=nosuch,dst=/x", "type=bind,src=/tmp", "type=bind,dst=/x", "type=bind,src=/tmp,dst=/x,nosuch=1",
+                                 "type=tmpfs,src=/tmp,dst=/x", "type=bind,src=/tmp,dst=relative", "type=tmpfs,dst=/x,tmpfs-size=abc"])
+def test_bad_mounts_are_refused(knarr, bad):
+    knarr.error("run", "--rm", "--mount", bad, IMAGE, "true")
+
+
+def test_two_mounts_on_one_place_are_refused(knarr, host):
+    assert "/src" in knarr.error("run", "--rm", "-v", f"{host}:/src", "-v", f"{host}:/src", IMAGE, "true")
+
+
+# tmpfs
+
+def test_tmpfs(knarr):
+    out = knarr.sh("grep ' /t ' /proc/self/mountinfo; stat -c %a /t; touch /t/x", "--tmpfs", "/t:size=2m,mode=1770,noexec")
+    assert "size=2048k" in out and "noexec" in out.split()[5] and out.splitlines()[-1] == "1770"
+
+
+def test_tmpfs_takes_what_the_image_has_there(knarr, image):
+    knarr("load", "-q", "-i", image("configured"))
+    out = knarr("run", "--rm", "--tmpfs", "/data", "--entrypoint", "ls", "-u", "0", "localhost/configured", "/data")
+    assert out == "seed"
+
+
+# Volumes.
+
+def test_a_named_volume_keeps_its_files(knarr):
+    knarr.sh("echo kept > /v/file", "-v", "data:/v")
+    assert knarr.sh("cat /v/file", "-v", "data:/v:ro") == "kept"
+    assert knarr("volume", "ls", "-q") == "data"
+
+
+@pytest.fixture
+def configured(knarr, image):
+    knarr("load", "-q", "-i", image("configured"))
+    return lambda script, *options: knarr("run", "--rm", "--entrypoint", "sh", "-u", "0", *options, "localhost/configured", "-c", script)
+
+
+def test_an_empty_volume_is_filled_from_the_image(knarr, configured):
+    assert configured("cat /data/seed", "-v", "data:/data") == "from the image"
+    assert configured("ls /data", "-v", "other:/data:nocopy") == ""
+
+
+@pytest.mark.needs_ids
+def test_copy_up_keeps_owners_and_modes(configured):
+    assert configured("stat -c '%u:%g %a' /data /data/seed", "-v", "data:/data").splitlines() == ["1000:50 750", "1000:50 644"]
+
+
+def test_a_volume_is_filled_once(knarr, configured):
+    configured("rm /data/seed; touch /data/mine", "-v", "data:/data")
+    assert configured("ls /data", "-v", "data:/data") == "mine"
+
+
+def test_a_volume_with_content_is_not_touched(knarr, configured):
+    knarr.sh("echo mine > /v/seed", "-v", "data:/v")
+    assert configured("cat /data/seed", "-v", "data:/data") == "mine"
+
+
+def test_volumes_of_the_image_are_anonymous(knarr, configured):
+    knarr("create", "--name", "box", "localhost/configured")
+    volumes = knarr("volume", "ls", "-q").split()
+    assert len(volumes) == 1 and re.fullmatch(r"[0-9a-f]{64}", volumes[0])
+    mount = knarr.inspect("box")["Mounts"][0]
+    assert (mount["Type"], mount["Name"], mount["Destination"]) == ("volume", volumes[0], "/data")
+    knarr("rm", "-v", "box")
+    assert knarr("volume", "ls", "-q") == ""
+
+
+def test_anonymous_volumes_go_with_rm(knarr, configured):
+    configured("true", "-v", "/more")
+    assert knarr("volume", "ls", "-q") == ""
+
+
+def test_named_volumes_stay(knarr):
+    knarr.sh("true", "-v", "data:/v")
+    knarr("create", "--name", "box", "-v", "data:/v", IMAGE)
+    knarr("rm", "-v", "box")
+    assert knarr("volume", "ls", "-q") == "data"
+
+
+def test_image_volumes_can_be_left_out(knarr, configured):
+    assert configured("grep -c ' /data ' /proc/self/mountinfo; true", "--image-volume", "ignore") == "0"
+    assert "tmpfs" in configured("grep ' /data ' /proc/self/mountinfo", "--image-volume", "tmpfs")
+
+
+def test_volumes_from(knarr, host):
+    knarr.start("--name", "owner", "-v", "data:/v", "-v", f"{host}:/src:ro")
+    knarr("exec", "owner", "sh", "-c", "echo shared > /v/file")
+    out = knarr.sh("cat /v/file /src/file; touch /src/x 2>/dev/null || echo read-only", "--volumes-from", "owner")
+    assert out.splitlines() == ["shared", "from outside", "read-only"]
+    assert "nosuch" in knarr.error("run", "--rm", "--volumes-from", "nosuch", IMAGE, "true")
+
+
+def test_a_subpath_of_a_volume(knarr):
+    knarr.sh("mkdir /v/sub; echo deep > /v/sub/file", "-v", "data:/v")
+    assert knarr.sh("cat /s/file", "--mount", "type=volume,src=data,dst=/s,subpath=sub") == "deep"
+    knarr.error("run", "--rm", "--mount", "type=volume,src=data,dst=/s,subpath=../..", IMAGE, "true")
+
+
+# volume create, ls, inspect, rm, prune
+
+def test_volume_verbs(knarr):
+    assert knarr("volume", "create", "-l", "k=v", "data") == "data"
+    facts = json.loads(knarr("volume", "inspect", "data"))[0]
+    assert (facts["Name"], facts["Driver"], facts["Labels"]) == ("data", "local", {"k": "v"})
+    assert os.path.isdir(facts["Mountpoint"])
+    assert re.fullmatch(r"[0-9a-f]{64}", knarr("volume", "create"))
+    assert knarr("volume", "ls", "-q", "--filter", "name=data") == "data"
+    assert knarr("volume", "ls", "-q", "--filter", "label=k=v") == "data"
+    assert knarr("volume", "ls").splitlines()[0].split() == ["DRIVER", "VOLUME", "NAME"]
+    assert knarr("volume", "rm", "data") == "data"
+    assert knarr.result("volume", "exists", "data").status == 1
+    assert "data" in knarr.error("volume", "rm", "data", status=1)
+
+
+def test_a_volume_is_made_once(knarr):
+    knarr("volume", "create", "data")
+    assert "data" in knarr.error("volume", "create", "data")
+    assert knarr("volume", "create", "--ignore", "data") == "data"
+
+
+@pytest.mark.parametrize("bad", ["a b", "../x", "a/b", ".x", "-x"])
+def test_bad_volume_names_are_refused(knarr, bad):
+    knarr.error("volume", "create", "--", bad)
+
+
+def test_a_volume_in_use_stays(knarr):
+    knarr("create", "--name", "box", "-v", "data:/v", IMAGE)
+    assert "data" in knarr.error("volume", "rm", "data", status=2)
+    knarr("volume", "rm", "-f", "data")
+    assert knarr("ps", "-aq") == ""
+
+
+def test_volume_prune(knarr):
+    knarr("volume", "create", "unused")
+    knarr("create", "--name", "box", "-v", "used:/v", IMAGE)
+    knarr("volume", "prune", "-f")
+    assert "used" in knarr("volume", "ls", "-q").split()
+
+
+@pytest.mark.parametrize("options", [["-d", "nosuch"], ["-o", "type=nfs"], ["-o", "nosuch=1"]], ids=str)
+def test_volume_options_nobody_honours_are_refused(knarr, options):
+    knarr.error("volume", "create", *options, "data")
