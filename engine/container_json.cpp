@@ -142,6 +142,7 @@ void list_fields(Visitor& field, const ContainerConfig*) {
   list_surroundings_fields(field);
   field("autoRemove", &ContainerConfig::auto_remove);
   field("autoRemoveImage", &ContainerConfig::auto_remove_image);
+  field("transient", &ContainerConfig::transient);
   field("stopSignal", &ContainerConfig::stop_signal);
   field("stopTimeout", &ContainerConfig::stop_timeout);
   field("timeout", &ContainerConfig::timeout);

@@ -130,6 +130,11 @@ void check_volume_consistency(const MountRequest& mount, std::string_view flag, 
     fail_flag(flag, text, "'O' and 'subpath' contradict each other");
 }
 
+[[noreturn]] void fail_copy_up(std::string_view flag, std::string_view text) {
+  throw Unsupported(
+      concat("--", flag, " ", text, ": filling a tmpfs from the image (tmpcopyup) is not supported"));
+}
+
 // What tmpfs(5) takes beyond the words all mounts share.
 bool is_tmpfs_option(std::string_view word) {
   constexpr std::string_view words[] = {"noatime",     "atime",  "nodiratime", "relatime",
@@ -278,11 +283,10 @@ class MountParser {
     } else if (word.key == "tmpfs-mode" || word.key == "mode") {
       if (!parse_octal(value_of(word))) fail(concat(word.key, ": expected an octal mode"));
       mount_.options.push_back("mode=" + *word.value);
-    } else if (word.key == "tmpcopyup" || word.key == "notmpcopyup") {
+    } else if (word.key == "tmpcopyup") {
+      fail_copy_up("mount", text_);
+    } else if (word.key == "notmpcopyup") {
       once_.note("tmpcopyup|notmpcopyup");
-      mount_.copy_up = word.key == "tmpcopyup";
-    } else if (word.key == "U" || word.key == "chown") {
-      mount_.chown = truth_of(word);
     } else {
       return false;
     }
@@ -460,11 +464,9 @@ MountRequest parse_tmpfs(std::string_view text) {
   if (colon == std::string_view::npos) return mount;
   OnlyOnce once("tmpfs", text);
   for (const std::string& word : split(text.substr(colon + 1), ',')) {
-    if (word == "tmpcopyup" || word == "notmpcopyup") {
+    if (word == "tmpcopyup") fail_copy_up("tmpfs", text);
+    if (word == "notmpcopyup") {
       once.note("tmpcopyup|notmpcopyup");
-      mount.copy_up = word == "tmpcopyup";
-    } else if (word == "U") {
-      mount.chown = true;
     } else if (is_tmpfs_option(word)) {
       mount.options.push_back(word);
     } else if (!apply_access_word(mount, word, once)) {
