@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/container_store.h"
 
-#include <sys/file.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -70,6 +68,7 @@ bool try_give_name(const Store& store, const std::string& name, const std::strin
 // Only holders of the lock on names/ take a link away, so what is seen here stays true until the unlink.
 void remove_if_dead(const Store& store, const std::string& name) {
   const sys::Lock lock = lock_names(store);
+  if (!sys::read_link(store.fd(), name_path(name))) return;  // what appears from now on is a living one's
   const std::optional<std::string> owner = read_name(store, name);
   if (owner && exists(store, *owner)) throw_name_taken(name, *owner);
   sys::unlink_if_exists(store.fd(), name_path(name));
@@ -110,11 +109,7 @@ void check(const NewContainer& container) {
 class ContainerMaker {
  public:
   ContainerMaker(const Store& store, const NewContainer& container)
-      : store_(store), container_(container), path_("containers/" + container.id) {
-    if (::mkdirat(store.fd(), path_.c_str(), 0700) == 0) return;
-    if (errno == EEXIST) throw Conflict(concat("a container with ID ", container.id, " exists already"));
-    throw_errno("creating directory ", store.path(path_));
-  }
+      : store_(store), container_(container), path_("containers/" + container.id), lock_(make_locked()) {}
   ContainerMaker(const ContainerMaker&) = delete;
   ContainerMaker& operator=(const ContainerMaker&) = delete;
 
@@ -129,13 +124,11 @@ class ContainerMaker {
   }
 
   void fill() {
-    directory_ = sys::open_directory(store_.fd(), path_);
-    if (::flock(directory_.get(), LOCK_EX | LOCK_NB) < 0) throw_errno("locking ", path_);
     make_exact_directory("upper", 0755);  // its mode is that of "/" in the container
     make_exact_directory("work", 0700);
     // The summary last: who finds a container by list() can read its config.
-    config_ = write_new_file(directory_.get(), "config.json", container_.config_json);
-    summary_ = write_new_file(directory_.get(), "summary", container_.summary + '\n');
+    config_ = write_new_file(lock_.fd(), "config.json", container_.config_json);
+    summary_ = write_new_file(lock_.fd(), "summary", container_.summary + '\n');
   }
 
   void publish() {
@@ -147,7 +140,7 @@ class ContainerMaker {
   void sync_all() {
     sync(config_.get(), "config.json");
     sync(summary_.get(), "summary");
-    sync(directory_.get(), path_);
+    sync(lock_.fd(), path_);
     for (const char* directory : {"containers", "names"}) {
       sync(sys::open_directory(store_.fd(), directory).get(), directory);
     }
@@ -156,9 +149,23 @@ class ContainerMaker {
   void keep() { kept_ = true; }
 
  private:
+  // Between mkdir and lock a remove_garbage() may take it for a crash's leavings; then once more.
+  sys::Lock make_locked() const {
+    while (true) {
+      if (::mkdirat(store_.fd(), path_.c_str(), 0700) < 0) {
+        if (errno == EEXIST) throw Conflict(concat("a container with ID ", container_.id, " exists already"));
+        throw_errno("creating directory ", store_.path(path_));
+      }
+      try {
+        return sys::Lock::acquire(store_.fd(), path_, sys::Lock::Mode::exclusive);
+      } catch (const NotFound&) {
+      }
+    }
+  }
+
   // mkdir(2) obeys the umask; these modes do not.
   void make_exact_directory(const char* name, mode_t mode) {
-    if (::mkdirat(directory_.get(), name, mode) < 0 || ::fchmodat(directory_.get(), name, mode, 0) < 0) {
+    if (::mkdirat(lock_.fd(), name, mode) < 0 || ::fchmodat(lock_.fd(), name, mode, 0) < 0) {
       throw_errno("creating directory ", store_.path(path_), '/', name);
     }
   }
@@ -168,7 +175,7 @@ class ContainerMaker {
   const std::string path_;
   bool named_ = false;
   bool kept_ = false;
-  sys::UniqueFd directory_;
+  const sys::Lock lock_;
   sys::UniqueFd config_;
   sys::UniqueFd summary_;
 };
