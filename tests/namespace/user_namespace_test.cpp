@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 
 #include <thread>
 
+#include "rootless/id_mapper.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
 #include "tests/namespace/user_child.h"
@@ -266,6 +268,33 @@ TEST_F(UserNamespace, LeaksNoDescriptor) {
             "0");
 }
 
+TEST_F(UserNamespace, HelpersThatWereNotLetGoEndWithTheirParent) {
+  sys::Pipe life = sys::make_pipe();
+  const pid_t parent = sys::fork_child([&] {
+    test::become(user_);
+    const HostFacts host = gather_host_facts();
+    const IdMapper mapper(host, ::getpid());
+    life.read.reset();
+    ::_exit(0);  // as a kill would: no destructor
+    return 0;
+  });
+  life.write.reset();
+  sys::wait_child(parent);
+  // The helpers inherited the other end; it closes when the last of them is gone.
+  pollfd watched{life.read.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&watched, 1, 60'000), 1);
+}
+
+TEST_F(UserNamespace, HelpersThatWereNotLetGoAreWaitedFor) {
+  EXPECT_EQ(as_user([] {
+              const HostFacts host = gather_host_facts();
+              { const IdMapper mapper(host, ::getpid()); }
+              const pid_t found = ::waitpid(-1, nullptr, WNOHANG);
+              return concat(found, ' ', errno_words(errno), '\n', own_maps());
+            }),
+            "-1 no child processes\n" + as_user(own_maps));
+}
+
 TEST_F(UserNamespace, EnteringAgainChangesNothing) {
   EXPECT_EQ(as_user([] {
               const HostFacts outside = gather_host_facts();
@@ -466,9 +495,15 @@ TEST_F(UserNamespace, AUserWithoutALineIsToldWhichLineToAdd) {
     const std::string reason = explain_single_id(host);
     return concat(host.user_name, ' ', entered(enter_r(host, {})), reason);
   });
-  EXPECT_THAT(child.answer(), AllOf(StartsWith("54321 " + entered(Entered::single_id)),
-                                    HasSubstr("/etc/subuid and /etc/subgid have no line for 54321"),
-                                    HasSubstr("add: 54321:")));
+  EXPECT_THAT(child.answer(),
+              AllOf(StartsWith("54321 " + entered(Entered::single_id)),
+                    HasSubstr("/etc/subuid and /etc/subgid have no line for 54321"), EndsWith(":65536")));
+  // The line to add lies after the ids of everybody else.
+  const std::string before = "add: 54321:";
+  const std::size_t at = child.answer().find(before);
+  ASSERT_NE(at, std::string::npos);
+  const IdExtent& last = facts_.r_maps.uids.back();
+  EXPECT_GE(std::stoul(child.answer().substr(at + before.size())), last.outside + last.count);
 }
 
 TEST_F(UserNamespace, NothingIsToldWhereThereAreRanges) {

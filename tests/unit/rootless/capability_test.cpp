@@ -89,6 +89,11 @@ TEST_F(PlanCapabilities, AddAllAndDropSomeIsAllButThose) {
             all_capabilities() & ~capability_bit(CAP_SYS_ADMIN));
 }
 
+TEST_F(PlanCapabilities, NextToAddAllASingleAddIsWithoutWeight) {
+  EXPECT_EQ(plan_capabilities(base, {"ALL", "SYS_ADMIN"}, {"SYS_ADMIN"}),
+            all_capabilities() & ~capability_bit(CAP_SYS_ADMIN));
+}
+
 TEST_F(PlanCapabilities, DropAllLeavesWhatIsAdded) {
   EXPECT_THAT(names(plan_capabilities(base, {}, {"all"})), IsEmpty());
   EXPECT_THAT(names(plan_capabilities(base, {"NET_RAW"}, {"ALL"})), ElementsAre("CAP_NET_RAW"));

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "rootless/sys/file.h"
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +10,6 @@
 #include <unistd.h>
 
 #include "rootless/sys/error.h"
-#include "rootless/sys/file.h"
 #include "rootless/user_namespace.h"
 #include "tests/namespace/user_child.h"
 #include "tests/support/temporary_directory.h"
@@ -16,10 +17,9 @@
 namespace knarr::sys {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::StartsWith;
+using ::testing::AnyOf;
 
-class RemoveTree : public ::testing::Test {
+class FileOfUser : public ::testing::Test {
  protected:
   void SetUp() override {
     const std::optional<test::TestUser> found = test::find_test_user();
@@ -28,6 +28,8 @@ class RemoveTree : public ::testing::Test {
   }
   test::TestUser user_;
 };
+
+class RemoveTree : public FileOfUser {};
 
 std::string what_is_left(const test::TemporaryDirectory& dir, const std::string& name) {
   return stat_at(dir.fd(), name, AT_SYMLINK_NOFOLLOW) ? "left" : "removed";
@@ -54,16 +56,21 @@ TEST_F(RemoveTree, OpensDirectoriesWithoutPermissionBits) {
 }
 
 TEST_F(RemoveTree, GoesOnAfterAFailureAndNamesTheFirst) {
-  // A file of a subordinate id in a directory of that id: out of the user's reach without R.
+  // Files in directories of a subordinate id: out of the user's reach without R.
   EXPECT_THAT(test::as_user(user_,
                             [] {
                               test::TemporaryDirectory dir;
                               make_directories(dir.fd(), "tree/a/theirs", 0755);
+                              make_directories(dir.fd(), "tree/b/theirs", 0755);
                               make_directories(dir.fd(), "tree/z/mine", 0755);
-                              create_file(dir.fd(), "tree/a/theirs/file", "", 0600, Durability::none);
+                              for (const char* theirs : {"tree/a/theirs", "tree/b/theirs"}) {
+                                create_file(dir.fd(), concat(theirs, "/file"), "", 0600, Durability::none);
+                              }
                               test::Child in_r([&]() -> std::string {
                                 rootless::enter_r(rootless::gather_host_facts(), {});
-                                if (::fchownat(dir.fd(), "tree/a/theirs", 1, 1, 0) < 0) throw_errno("chown");
+                                for (const char* theirs : {"tree/a/theirs", "tree/b/theirs"}) {
+                                  if (::fchownat(dir.fd(), theirs, 1, 1, 0) < 0) throw_errno("chown");
+                                }
                                 return "";
                               });
                               std::string told = in_r.answer();
@@ -79,7 +86,8 @@ TEST_F(RemoveTree, GoesOnAfterAFailureAndNamesTheFirst) {
                               remove_tree(dir.fd(), "tree");
                               return told + ' ' + what_is_left(dir, "tree");
                             }),
-              "removing tree/a/theirs/file: permission denied left removed removed");
+              AnyOf("removing tree/a/theirs/file: permission denied left removed removed",
+                    "removing tree/b/theirs/file: permission denied left removed removed"));
 }
 
 TEST_F(RemoveTree, NeverCrossesAMountPoint) {
@@ -97,9 +105,11 @@ TEST_F(RemoveTree, NeverCrossesAMountPoint) {
                                         nullptr, MS_BIND, nullptr) < 0) {
                               throw_errno("binding");
                             }
+                            // Looked up from here: dir.fd() belongs to the mount namespace left behind.
+                            const UniqueFd here = open_directory(AT_FDCWD, dir.path());
                             std::string told;
                             try {
-                              remove_tree(dir.fd(), "tree");
+                              remove_tree(here.get(), "tree");
                             } catch (const SysError& error) {
                               told = error.what();
                             }
@@ -109,6 +119,30 @@ TEST_F(RemoveTree, NeverCrossesAMountPoint) {
                             return told;
                           }),
             "removing tree/volume: device or resource busy left removed");
+}
+
+// ---- creating, where the usual way is closed ----
+
+class CreateFile : public FileOfUser {};
+
+TEST_F(CreateFile, WorksWithoutProc) {
+  EXPECT_EQ(test::as_user(user_,
+                          [] {
+                            test::TemporaryDirectory dir;
+                            rootless::enter_r(rootless::gather_host_facts(), {});
+                            if (::unshare(CLONE_NEWNS) < 0) throw_errno("unsharing");
+                            if (::mount("tmpfs", "/proc", "tmpfs", 0, nullptr) < 0)
+                              throw_errno("covering /proc");
+                            create_file(dir.fd(), "file", "content", 0640, Durability::synced);
+                            std::string told = read_file(dir.fd(), "file");
+                            try {
+                              create_file(dir.fd(), "file", "other", 0640, Durability::none);
+                            } catch (const Conflict&) {
+                              told += " conflict ";
+                            }
+                            return told + std::to_string(list_directory(dir.fd(), ".").size());
+                          }),
+            "content conflict 1");
 }
 
 }  // namespace
