@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,6 +92,23 @@ bool join_any(const HostFacts& host, const std::vector<sys::ProcessId>& candidat
   return false;
 }
 
+// The owner of /proc/PID is root while a process is not dumpable, and then nobody of this user may write its
+// maps: so is a program whose file its user cannot read.
+class DumpableMeanwhile {
+ public:
+  DumpableMeanwhile() : before_(::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)) { set(1); }
+  DumpableMeanwhile(const DumpableMeanwhile&) = delete;
+  DumpableMeanwhile& operator=(const DumpableMeanwhile&) = delete;
+  // To 0 from 2 ("suidsafe") as well, which cannot be set and protects no better.
+  ~DumpableMeanwhile() { set(before_ == 1 ? 1 : 0); }
+
+ private:
+  void set(int value) {
+    if (before_ != 1) ::prctl(PR_SET_DUMPABLE, value, 0, 0, 0);
+  }
+  int before_;
+};
+
 // ---- a new R with one id ----
 
 void write_proc_file(const char* path, std::string_view content) {
@@ -123,6 +141,7 @@ Entered enter_r(const HostFacts& host, const std::vector<sys::ProcessId>& candid
     become_root();
     return Entered::joined;
   }
+  const DumpableMeanwhile dumpable;
   const bool single = count_ids(host.r_maps.uids) == 1;
   if (single) {
     create_with_single_id(host);

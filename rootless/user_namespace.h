@@ -21,9 +21,10 @@ enum class Entered {
 
 // Moves this single-threaded process into R. Afterwards it is uid 0 there with every capability in it; its
 // pid, terminal and working directory stay. `candidates` are processes believed to be in R; each is checked
-// (identity, its namespace's owner and map) before it is joined.
-// The map is written by newuidmap and newgidmap, which a short-lived child outside runs in parallel.
-// Throws SysError with a hint that names the cure when user namespaces are forbidden here.
+// (identity, its namespace's parent, owner and map) before it is joined. The kernel shows the namespace only
+// of a dumpable process (PR_SET_DUMPABLE, prctl(2)), so one that wants to be joined through must stay
+// dumpable. The map is written by newuidmap and newgidmap, which a short-lived child outside runs in
+// parallel. Throws SysError with a hint that names the cure when user namespaces are forbidden here.
 Entered enter_r(const HostFacts& host, const std::vector<sys::ProcessId>& candidates);
 
 // What forbids user namespaces to this process, in words for a hint, given the errno of the refused call: the

@@ -258,6 +258,19 @@ TEST_F(UserNamespace, WorksWhereTheCallerIgnoresSigchldOrBlocksSignals) {
             entered(Entered::created) + "1 1");
 }
 
+TEST_F(UserNamespace, WorksInAProcessThatIsNotDumpable) {
+  for (const bool ranges : {true, false}) {
+    EXPECT_EQ(as_user([&] {
+                HostFacts host = gather_host_facts();
+                if (!ranges) host.r_maps = {plan_r_map(user_.uid, {}), plan_r_map(user_.gid, {})};
+                ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+                const Entered how = enter_r(host, {});
+                return entered(how) + std::to_string(::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
+              }),
+              entered(ranges ? Entered::created : Entered::single_id) + "0");
+  }
+}
+
 TEST_F(UserNamespace, LeaksNoDescriptor) {
   EXPECT_EQ(as_user([] {
               const auto open_files = [] { return sys::list_directory(AT_FDCWD, "/proc/self/fd").size(); };
