@@ -34,6 +34,9 @@ struct UnpackRequest {
   std::optional<Digest> diff_id;  // what the uncompressed tar must hash to; nullopt: whatever it is (import)
   std::optional<Digest> blob_digest;  // what the shipped bytes must hash to
   ByteSource source;
+  // Called once the tree is complete and right, before it gets its place: the moment to take the gc lock when
+  // the source may be slow.
+  std::function<void()> before_publish = {};
 };
 
 class LayerStore {

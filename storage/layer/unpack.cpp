@@ -277,6 +277,7 @@ LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned 
   try {
     const sys::UniqueFd tree = make_tree_root(store, staging.path);
     Unpacked unpacked = Pipeline(tree.get(), request, creators).run();
+    if (request.before_publish) request.before_publish();
     return publish(store, staging.path, meta_of(unpacked));
   } catch (...) {
     store.move_to_trash(staging.path);
@@ -411,6 +412,14 @@ void make_durable_in_background(const Store& store, const std::vector<Digest>& d
     return 0;
   });
   sys::wait_child(child);
+}
+
+void settle_layers(const Store& store, const std::vector<Digest>& diff_ids) {
+  try {
+    make_durable_in_background(store, diff_ids);
+  } catch (const Error&) {
+    make_durable(store, diff_ids);
+  }
 }
 
 }  // namespace knarr::storage

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/archive.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "rootless/sys/error.h"
+#include "storage/archive_files.h"
+#include "storage/content/hash.h"
+#include "storage/image/image_config_json.h"
+#include "storage/image/platform.h"
+#include "storage/layer/tar_header.h"
+#include "storage/layer/unpack.h"
+
+namespace knarr::storage {
+namespace {
+
+constexpr std::string_view oci_index_type = "application/vnd.oci.image.index.v1+json";
+constexpr std::string_view docker_list_type = "application/vnd.docker.distribution.manifest.list.v2+json";
+constexpr std::string_view oci_manifest_type = "application/vnd.oci.image.manifest.v1+json";
+constexpr std::string_view oci_config_type = "application/vnd.oci.image.config.v1+json";
+constexpr std::string_view docker_config_type = "application/vnd.docker.container.image.v1+json";
+constexpr std::string_view oci_tar_type = "application/vnd.oci.image.layer.v1.tar";
+
+// An image as the archive describes it; nothing is unpacked yet.
+struct ArchivedImage {
+  Image image;  // without manifest and sizes when `manifest` is to be made
+  std::string config_json;
+  std::string manifest_json;  // empty: the archive has none (docker-archive)
+  std::vector<LayerSource> layers;
+  std::vector<Reference> names;
+};
+
+std::optional<Reference> parse_name(const std::string& text) {
+  try {
+    Reference name = normalize(parse_reference(text));
+    if (name.digest) return std::nullopt;
+    return name;
+  } catch (const InvalidArgument&) {
+    return std::nullopt;
+  }
+}
+
+void require_layer_count(std::size_t in_manifest, std::size_t in_config) {
+  if (in_manifest == in_config) return;
+  throw InvalidArgument(concat("the manifest has ", in_manifest, " layers, the config ", in_config));
+}
+
+// ---- OCI layouts ----
+
+bool is_index_type(const std::string& media_type) {
+  return media_type == oci_index_type || media_type == docker_list_type;
+}
+
+std::string blob_name(const Digest& digest) {
+  return concat("blobs/", digest.algorithm, '/', digest.hex);
+}
+
+std::string read_blob(const ArchiveFiles& files, const Descriptor& descriptor, std::size_t max_bytes) {
+  const std::string what = "blob " + render(descriptor.digest);
+  std::string bytes = files.read(blob_name(descriptor.digest), max_bytes);
+  if (bytes.size() != descriptor.size) {
+    throw InvalidArgument(concat(what, " has ", bytes.size(), " bytes, not ", descriptor.size));
+  }
+  verify_digest(bytes, descriptor.digest, what);
+  return bytes;
+}
+
+// A document must be what its descriptor calls it: one digest must not have two meanings.
+void require_type(const std::string& found, const Descriptor& descriptor) {
+  if (descriptor.media_type.empty() || descriptor.media_type == found) return;
+  throw InvalidArgument(
+      concat("blob ", render(descriptor.digest), " is ", found, ", not ", descriptor.media_type));
+}
+
+// Follows indexes down to the manifest for this machine.
+Descriptor descend(const ArchiveFiles& files, Descriptor descriptor, const Platform& platform) {
+  constexpr int max_depth = 4;
+  for (int depth = 0; is_index_type(descriptor.media_type); ++depth) {
+    if (depth == max_depth) throw InvalidArgument("its indexes are nested too deeply");
+    const Index index = parse_index(read_blob(files, descriptor, max_manifest_bytes));
+    require_type(index.media_type, descriptor);
+    const Descriptor* const chosen = choose_platform(index.manifests, platform);
+    if (chosen == nullptr) {
+      throw NotFound(concat("the archive has no image for ", platform.os, '/', platform.architecture));
+    }
+    descriptor = *chosen;
+  }
+  return descriptor;
+}
+
+LayerSource layer_source(const ArchiveFiles& files, const Descriptor& layer, const Digest& diff_id) {
+  const std::string name = blob_name(layer.digest);
+  if (layer.media_type.find("encrypted") != std::string::npos) {
+    throw Unsupported(concat("layer ", render(layer.digest), " is encrypted"));
+  }
+  if (files.size(name) != layer.size) {
+    throw InvalidArgument(
+        concat("layer ", render(layer.digest), " has ", files.size(name), " bytes, not ", layer.size));
+  }
+  return {{diff_id, layer.digest, files.stream(name)}, layer.size};
+}
+
+ArchivedImage read_oci_image(const ArchiveFiles& files, const Descriptor& descriptor) {
+  ArchivedImage archived;
+  archived.manifest_json = read_blob(files, descriptor, max_manifest_bytes);
+  const Manifest manifest = parse_manifest(archived.manifest_json);
+  require_type(manifest.media_type, descriptor);
+  if (manifest.config.media_type != oci_config_type && manifest.config.media_type != docker_config_type) {
+    throw Unsupported(
+        concat("it is no container image: its config is ", quote_name(manifest.config.media_type)));
+  }
+  archived.config_json = read_blob(files, manifest.config, max_config_bytes);
+  archived.image = parse_image_config(archived.config_json, manifest.config.digest);
+  archived.image.manifest = descriptor.digest;
+  archived.image.manifest_type = manifest.media_type;
+  require_layer_count(manifest.layers.size(), archived.image.layers.size());
+  for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+    archived.layers.push_back(layer_source(files, manifest.layers[i], archived.image.layers[i]));
+  }
+  return archived;
+}
+
+// containerd and docker give the whole name in an annotation of their own and only the tag in OCI's.
+std::string annotated_name(const Descriptor& descriptor) {
+  for (const char* key : {"io.containerd.image.name", "org.opencontainers.image.ref.name"}) {
+    const auto found = descriptor.annotations.find(key);
+    if (found != descriptor.annotations.end() && !found->second.empty()) return found->second;
+  }
+  return {};
+}
+
+// What index.json offers: entries of one name are one image for several platforms.
+std::map<std::string, std::vector<Descriptor>> group_by_name(const Index& index) {
+  std::map<std::string, std::vector<Descriptor>> groups;
+  for (const Descriptor& descriptor : index.manifests) {
+    if (!is_attestation(descriptor)) groups[annotated_name(descriptor)].push_back(descriptor);
+  }
+  return groups;
+}
+
+// Of several for different platforms the one for this machine; those without a platform are images each.
+std::vector<Descriptor> for_this_machine(const std::vector<Descriptor>& group, const Platform& platform) {
+  if (group.size() == 1) return group;
+  std::vector<Descriptor> chosen, with_platform;
+  for (const Descriptor& descriptor : group) {
+    (descriptor.architecture.empty() ? chosen : with_platform).push_back(descriptor);
+  }
+  if (const Descriptor* const best = choose_platform(with_platform, platform)) chosen.push_back(*best);
+  return chosen;
+}
+
+std::vector<ArchivedImage> read_oci_layout(const ArchiveFiles& files) {
+  const Index index = parse_index(files.read("index.json", max_manifest_bytes));
+  const Platform platform = host_platform();
+  std::map<Digest, ArchivedImage> images;  // one image may have several names
+  for (const auto& [name, group] : group_by_name(index)) {
+    for (const Descriptor& offered : for_this_machine(group, platform)) {
+      with_context(name.empty() ? "image " + render(offered.digest) : "image " + quote_name(name), [&] {
+        const Descriptor descriptor = descend(files, offered, platform);
+        const auto found = images.find(descriptor.digest);
+        ArchivedImage& archived =
+            found != images.end()
+                ? found->second
+                : images.emplace(descriptor.digest, read_oci_image(files, descriptor)).first->second;
+        if (const auto reference = parse_name(name)) archived.names.push_back(*reference);
+      });
+    }
+  }
+  if (images.empty()) {
+    throw NotFound(concat("the archive has no image for ", platform.os, '/', platform.architecture));
+  }
+  std::vector<ArchivedImage> all;
+  for (auto& [digest, archived] : images) all.push_back(std::move(archived));
+  return all;
+}
+
+// ---- docker-archives ----
+
+// "<hex>.json", "blobs/sha256/<hex>": the digest a name promises, if it does.
+std::optional<Digest> digest_in_name(std::string_view name) {
+  name = name.substr(name.rfind('/') + 1);
+  return parse_digest(concat("sha256:", name.substr(0, name.find('.'))));
+}
+
+ArchivedImage read_docker_image(const ArchiveFiles& files, const ArchiveEntry& entry) {
+  ArchivedImage archived;
+  archived.config_json = files.read(entry.config, max_config_bytes);
+  const Digest digest = digest_of(archived.config_json);
+  if (const auto promised = digest_in_name(entry.config); promised && *promised != digest) {
+    throw InvalidArgument(concat("config ", quote_name(entry.config), " has digest ", render(digest)));
+  }
+  archived.image = parse_image_config(archived.config_json, digest);
+  require_layer_count(entry.layers.size(), archived.image.layers.size());
+  for (std::size_t i = 0; i < entry.layers.size(); ++i) {
+    const std::string& file = entry.layers[i];
+    // Only a blob's name is the digest of its bytes; elsewhere it is a chainID, or what the writer liked.
+    const auto blob = file.starts_with("blobs/") ? digest_in_name(file) : std::nullopt;
+    archived.layers.push_back({{archived.image.layers[i], blob, files.stream(file)}, files.size(file)});
+  }
+  for (const std::string& tag : entry.repo_tags) {
+    archived.names.push_back(normalize(parse_reference(tag)));
+  }
+  return archived;
+}
+
+std::vector<ArchivedImage> read_docker_archive(const ArchiveFiles& files) {
+  std::vector<ArchivedImage> images;
+  for (const ArchiveEntry& entry : parse_archive_manifest(files.read("manifest.json", max_manifest_bytes))) {
+    with_context("image " + quote_name(entry.config),
+                 [&] { images.push_back(read_docker_image(files, entry)); });
+  }
+  if (images.empty()) throw NotFound("the archive has no image");
+  return images;
+}
+
+// The manifest of an image that has come without: its layers as plain tars, whose digests are the diffIDs.
+void make_manifest(ArchivedImage& archived, const std::vector<LayerMeta>& metas) {
+  Manifest manifest;
+  manifest.media_type = oci_manifest_type;
+  manifest.config.media_type = oci_config_type;
+  manifest.config.digest = {"sha256", archived.image.id};
+  manifest.config.size = archived.config_json.size();
+  for (const LayerMeta& meta : metas) {
+    Descriptor layer;
+    layer.media_type = oci_tar_type;
+    layer.digest = meta.diff_id;
+    layer.size = meta.tar_bytes;
+    manifest.layers.push_back(std::move(layer));
+  }
+  archived.manifest_json = render_manifest(manifest);
+  archived.image.manifest = digest_of(archived.manifest_json);
+  archived.image.manifest_type = oci_manifest_type;
+}
+
+// ---- into the store ----
+
+// An archive of newer dockers is both; the layout has a digest for every byte.
+std::vector<ArchivedImage> read_images(const ArchiveFiles& files) {
+  if (files.has("oci-layout") && files.has("index.json")) return read_oci_layout(files);
+  if (files.has("manifest.json")) return read_docker_archive(files);
+  throw InvalidArgument(
+      "it is neither a docker-archive (no manifest.json) nor an OCI layout (no index.json)");
+}
+
+void add_sizes(Image& image, const std::vector<LayerMeta>& metas) {
+  for (const LayerMeta& meta : metas) {
+    image.layer_sizes.push_back(meta.tree_bytes);
+    image.size += meta.tree_bytes;
+  }
+}
+
+LoadedImage publish(const Store& store, ArchivedImage& archived) {
+  const std::vector<LayerMeta> metas = unpack_layers(store, archived.layers);
+  if (archived.manifest_json.empty()) make_manifest(archived, metas);
+  add_sizes(archived.image, metas);
+  ImageStore(store).add_image(archived.image, archived.manifest_json, archived.config_json, archived.names);
+  LoadedImage loaded{std::move(archived.image), {}};
+  for (const Reference& name : archived.names) loaded.names.push_back(render(name));
+  return loaded;
+}
+
+}  // namespace
+
+std::vector<LoadedImage> load_archive(const Store& store, const std::string& path) {
+  return with_context(concat("loading ", path == "-" ? "standard input" : path), [&] {
+    const std::unique_ptr<ArchiveFiles> files = open_archive(store, path);
+    std::vector<ArchivedImage> images = read_images(*files);
+    // From the first layer to the record that refers to it nobody may prune.
+    const sys::Lock gc = store.lock_gc(sys::Lock::Mode::shared);
+    std::vector<LoadedImage> loaded;
+    std::vector<Digest> diff_ids;
+    for (ArchivedImage& archived : images) {
+      diff_ids.insert(diff_ids.end(), archived.image.layers.begin(), archived.image.layers.end());
+      loaded.push_back(publish(store, archived));
+    }
+    settle_layers(store, diff_ids);
+    return loaded;
+  });
+}
+
+}  // namespace knarr::storage

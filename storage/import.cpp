@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// import_tree: a root file system tar becomes an image of one layer.
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+
+#include "rootless/sys/error.h"
+#include "rootless/sys/file.h"
+#include "storage/archive.h"
+#include "storage/archive_files.h"
+#include "storage/content/hash.h"
+#include "storage/image/change.h"
+#include "storage/image/image_config_json.h"
+#include "storage/image/platform.h"
+#include "storage/layer/unpack.h"
+
+namespace knarr::storage {
+namespace {
+
+std::string now_rfc3339() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  tm utc{};
+  ::gmtime_r(&now.tv_sec, &utc);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", utc.tm_year + 1900, utc.tm_mon + 1,
+                utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec);
+  return text;
+}
+
+// The gc lock is taken when everything is read: a slow source must not keep others from removing images.
+LayerMeta unpack_tar(const Store& store, const std::string& path, std::optional<sys::Lock>& gc) {
+  const bool is_input = path == "-";
+  const sys::UniqueFd file = is_input ? sys::UniqueFd() : sys::open_at(AT_FDCWD, path, O_RDONLY | O_NOCTTY);
+  UnpackRequest request;
+  request.source = stream_of(is_input ? STDIN_FILENO : file.get(), is_input ? "standard input" : path);
+  request.before_publish = [&] { gc = store.lock_gc(sys::Lock::Mode::shared); };
+  return LayerStore(store).unpack_layer(request);
+}
+
+// The image but for its layer: what may be wrong with the options shows before anything is unpacked.
+Image plan_image(const ImportOptions& options, const std::string& tar_path) {
+  const Platform host = host_platform();
+  Image image;
+  image.created = now_rfc3339();
+  image.os = options.os.empty() ? host.os : options.os;
+  image.architecture = options.architecture.empty() ? host.architecture : options.architecture;
+  image.variant = options.variant;
+  image.comment = options.message;
+  for (const std::string& change : options.changes) apply_change(image.config, change);
+  const std::string source = tar_path == "-" ? "standard input" : tar_path;
+  image.history.push_back({.created = image.created,
+                           .comment = options.message.empty() ? "Imported from " + source : options.message});
+  return image;
+}
+
+void add_layer(Image& image, const LayerMeta& meta) {
+  image.layers = {meta.diff_id};
+  image.layer_sizes = {meta.tree_bytes};
+  image.size = meta.tree_bytes;
+  image.history[0].created_by = concat("/bin/sh -c #(nop) ADD file:", meta.diff_id.hex, " in /");
+}
+
+Manifest manifest_of(const Image& image, const LayerMeta& meta, std::uint64_t config_size) {
+  Manifest manifest;
+  manifest.media_type = "application/vnd.oci.image.manifest.v1+json";
+  manifest.config.media_type = "application/vnd.oci.image.config.v1+json";
+  manifest.config.digest = {"sha256", image.id};
+  manifest.config.size = config_size;
+  Descriptor layer;
+  layer.media_type = "application/vnd.oci.image.layer.v1.tar";
+  layer.digest = meta.diff_id;
+  layer.size = meta.tar_bytes;
+  manifest.layers.push_back(std::move(layer));
+  return manifest;
+}
+
+}  // namespace
+
+Image import_tree(const Store& store, const std::string& tar_path, const ImportOptions& options) {
+  return with_context(concat("importing ", tar_path == "-" ? "standard input" : tar_path), [&] {
+    std::vector<Reference> names;
+    if (!options.name.empty()) names.push_back(normalize(parse_reference(options.name)));
+    Image image = plan_image(options, tar_path);
+    std::optional<sys::Lock> gc;
+    const LayerMeta meta = unpack_tar(store, tar_path, gc);
+    add_layer(image, meta);
+    const std::string config_json = render_image_config(image);
+    image.id = digest_of(config_json).hex;
+    const std::string manifest_json = render_manifest(manifest_of(image, meta, config_json.size()));
+    image.manifest = digest_of(manifest_json);
+    image.manifest_type = "application/vnd.oci.image.manifest.v1+json";
+    ImageStore(store).add_image(image, manifest_json, config_json, names);
+    settle_layers(store, image.layers);
+    for (const Reference& name : names) image.names.push_back(render(name));
+    return image;
+  });
+}
+
+}  // namespace knarr::storage
