@@ -225,7 +225,10 @@ std::string collect_errors(int error_fd, int pid_fd) {
       if (errno == EINTR) continue;
       throw_errno("waiting for a command");
     }
-    if (watched[1].revents != 0 && read_some(error_fd, text) == 0) watched[1].fd = -1;
+    if (watched[1].revents != 0 && read_some(error_fd, text) == 0) {
+      if (pid_fd < 0) break;  // no pidfd to be had; the end of its output must do
+      watched[1].fd = -1;
+    }
   }
   while (text.size() < error_limit && read_some(error_fd, text) > 0) {
   }
@@ -252,7 +255,7 @@ StartedCommand start_command(const std::vector<std::string>& argv, const std::ve
 CommandResult finish_command(StartedCommand command) {
   CommandResult result;
   const UniqueFd pid_fd(static_cast<int>(::syscall(SYS_pidfd_open, command.pid, 0)));
-  if (pid_fd) result.errors = collect_errors(command.errors.get(), pid_fd.get());
+  result.errors = collect_errors(command.errors.get(), pid_fd.get());
   result.status = wait_child(command.pid);
   return result;
 }
