@@ -194,10 +194,19 @@ sys::UniqueFd connect_to_monitor(const std::string& run_directory) {
   throw_errno("connecting to the container's monitor");
 }
 
+// Before anything is opened, which could get a closed descriptor's number.
+AttachRequest without_closed_streams(AttachRequest request) {
+  for (int* fd : {&request.input_fd, &request.output_fd, &request.error_fd}) {
+    if (*fd >= 0 && ::fcntl(*fd, F_GETFD) < 0) *fd = -1;
+  }
+  return request;
+}
+
 class Session {
  public:
   explicit Session(AttachRequest request)
-      : request_(std::move(request)),
+      : end_due_(request.input_fd >= 0 && ::fcntl(request.input_fd, F_GETFD) < 0),
+        request_(without_closed_streams(std::move(request))),
         socket_(request_.socket ? std::move(request_.socket) : connect_to_monitor(request_.run_directory)),
         signals_(request_.init_pid_fd >= 0),
         output_(request_.output_fd),
@@ -233,6 +242,7 @@ class Session {
   void write_output();
   void end(AttachResult::End how, int exit_code = 0) { result_ = {how, exit_code}; }
 
+  bool end_due_;
   AttachRequest request_;
   sys::UniqueFd socket_;
   CaughtSignals signals_;
@@ -249,7 +259,6 @@ class Session {
   std::unique_ptr<char[]> typed_;
   std::string to_send_;
   bool input_ended_ = false;
-  bool end_due_ = false;
   bool resize_due_ = false;
   bool monitor_listens_ = true;
 

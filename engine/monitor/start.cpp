@@ -71,11 +71,8 @@ init::Plan plan_with_channels(const init::Plan& plan, const Channels& channels) 
   return filled;
 }
 
-// In the child. It inherits that all signals are blocked here.
+// In the child. The signals that are blocked here it unblocks itself.
 void enter_init(const void* plan) {
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
   init::run(*static_cast<const init::Plan*>(plan));
 }
 
