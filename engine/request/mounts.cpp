@@ -94,12 +94,16 @@ void check_volume_word_is_possible(std::string_view word, std::string_view flag,
   }
 }
 
+// What ends here is a C string later: half of a path is another path.
+void check_no_nul(std::string_view flag, std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) fail_flag(flag, text, "a NUL byte in a path");
+}
+
 std::string checked_destination(std::string_view destination, std::string_view flag, std::string_view text) {
   if (destination.empty()) fail_flag(flag, text, "container directory cannot be empty");
   if (destination.front() != '/') {
     fail_flag(flag, text, concat("invalid container path \"", destination, "\", must be an absolute path"));
   }
-  if (destination.find('\0') != std::string_view::npos) fail_flag(flag, text, "a NUL byte in a path");
   std::string cleaned = clean_path(destination);
   if (cleaned == "/") fail_flag(flag, text, "the container's root directory cannot be a mount point");
   return cleaned;
@@ -427,6 +431,7 @@ std::uint64_t mix(std::uint64_t value) {  // splitmix64's finalizer: a bijection
 }  // namespace
 
 MountRequest parse_volume(const CreateRequest& request, std::string_view text) {
+  check_no_nul("volume", text);
   const std::vector<std::string> parts = split(text, ':');
   if (parts.size() > 3) {
     fail_flag("volume", text, "incorrect volume format, should be [host-dir:]ctr-dir[:option]");
@@ -453,10 +458,12 @@ MountRequest parse_volume(const CreateRequest& request, std::string_view text) {
 }
 
 MountRequest parse_mount(const CreateRequest& request, std::string_view text) {
+  check_no_nul("mount", text);
   return MountParser(request, text).parse();
 }
 
 MountRequest parse_tmpfs(std::string_view text) {
+  check_no_nul("tmpfs", text);
   const std::size_t colon = text.find(':');
   MountRequest mount;
   mount.type = Type::tmpfs;
@@ -477,6 +484,7 @@ MountRequest parse_tmpfs(std::string_view text) {
 }
 
 DeviceRequest parse_device(std::string_view text) {
+  check_no_nul("device", text);
   const auto is_permissions = [](std::string_view word) {
     return !word.empty() && word.size() <= 3 && word.find_first_not_of("rwm") == std::string_view::npos;
   };
