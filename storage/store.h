@@ -6,6 +6,7 @@
 //   layers/<diffid-hex>/            diff/ (the tree), meta.json (LayerMeta)
 //   images/<config-hex>.json        an image record: all that `run` needs, in one file
 //   refs/<escaped name>             symlink to ../images/<config-hex>.json
+//   maps/<config-hex>@<hash>/       an image flattened, with the owners another id map needs
 //   containers/<id>/                config.json, summary, status, upper/, work/, ctr.log
 //   names/<container name>          symlink to ../containers/<id>
 //   volumes/<name>/                 _data/, meta.json

@@ -215,7 +215,8 @@ void point_name_at(const Store& store, const std::string& path, std::string_view
   if (errno != EEXIST) throw_errno("creating link ", path);
   if (sys::read_link(store.fd(), path) == target) return;
   const std::string temporary = "refs/.new-" + random_hex(16);
-  if (::symlinkat(target.c_str(), store.fd(), temporary.c_str()) < 0) throw_errno("creating link ", temporary);
+  if (::symlinkat(target.c_str(), store.fd(), temporary.c_str()) < 0)
+    throw_errno("creating link ", temporary);
   if (::renameat(store.fd(), temporary.c_str(), store.fd(), path.c_str()) < 0) {
     const int code = errno;
     ::unlinkat(store.fd(), temporary.c_str(), 0);
@@ -286,6 +287,14 @@ void remove_dangling_refs(const Store& store) {
 
 std::string read_blob(const Store& store, const Digest& digest, std::size_t max_bytes) {
   return sys::read_file(store.fd(), blob_path(digest), max_bytes);
+}
+
+// The copies of images with owners for other id maps: maps/<image id>@<hash of the map>.
+template <typename Unwanted>
+void remove_mapped_copies(const Store& store, const Unwanted& unwanted) {
+  for (const std::string& name : sys::list_directory(store.fd(), "maps")) {
+    if (unwanted(std::string_view(name).substr(0, name.find('@')))) store.move_to_trash("maps/" + name);
+  }
 }
 
 }  // namespace
@@ -373,12 +382,16 @@ void ImageStore::remove_image(const Image& image) const {
   for (const Digest& layer : current.layers) {
     if (is_unused(layer)) LayerStore(store_).remove_layer(layer);
   }
+  remove_mapped_copies(store_, [&](std::string_view image_id) { return image_id == current.id; });
 }
 
 std::size_t ImageStore::remove_unreferenced() const {
   const sys::Lock gc = store_.lock_gc(sys::Lock::Mode::exclusive);
   remove_dangling_refs(store_);
   std::size_t removed = remove_unmentioned(store_, "layers");
+  remove_mapped_copies(store_, [&](std::string_view image_id) {
+    return !sys::stat_at(store_.fd(), record_path(std::string(image_id)));
+  });
   for (const std::string& algorithm : sys::list_directory(store_.fd(), "blobs")) {
     removed += remove_unmentioned(store_, "blobs/" + algorithm);
   }
