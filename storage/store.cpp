@@ -42,7 +42,7 @@ void require_no_foreign_files(int root_fd) {
   for (const std::string& name : sys::list_directory(root_fd, ".")) {
     const bool ours =
         std::find(store_directories.begin(), store_directories.end(), name) != store_directories.end() ||
-        name == "lost+found" || name.starts_with(".new-");
+        name == "VERSION" || name == "lost+found" || name.starts_with(".new-");
     if (!ours) {
       throw InvalidArgument(concat("the directory is not empty and holds no store, but \"", name, "\""));
     }
