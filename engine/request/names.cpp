@@ -66,16 +66,14 @@ void check_hostname(std::string_view hostname) {
 }
 
 bool is_ip_address(std::string_view text) {
+  // inet_pton(3) stops at a NUL byte and would let what follows pass.
+  if (has_control_character(text)) return false;
   const std::size_t percent = text.find('%');
   const std::string address(text.substr(0, percent));
   unsigned char bytes[16];
-  if (percent != std::string_view::npos) {
-    const std::string_view zone = text.substr(percent + 1);
-    return is_hostname(zone) && ::inet_pton(AF_INET6, address.c_str(), bytes) == 1;
-  }
-  if (address.size() != std::string_view(address.c_str()).size()) return false;  // an embedded NUL
-  return ::inet_pton(AF_INET, address.c_str(), bytes) == 1 ||
-         ::inet_pton(AF_INET6, address.c_str(), bytes) == 1;
+  const bool six = ::inet_pton(AF_INET6, address.c_str(), bytes) == 1;
+  if (percent != std::string_view::npos) return six && is_hostname(text.substr(percent + 1));
+  return six || ::inet_pton(AF_INET, address.c_str(), bytes) == 1;
 }
 
 std::vector<std::string> parse_add_host(std::string_view text) {

@@ -325,6 +325,16 @@ TEST(ParseAddHost, TakesManyNamesAndAnyAddress) {
   }
 }
 
+TEST(IsIpAddress, LooksAtAllOfTheText) {
+  for (const char* text : {"1.2.3.4", "::", "fd00::1", "fe80::1%eth0"})
+    EXPECT_TRUE(is_ip_address(text)) << text;
+  using namespace std::string_view_literals;
+  for (const std::string_view text : {""sv, "1.2.3"sv, "1.2.3.4%eth0"sv, "fe80::1%"sv, "fe80::1%a b"sv,
+                                      "1.2.3.4\0x"sv, "::4\0 evil%eth0"sv, "1.2.3.4 "sv}) {
+    EXPECT_FALSE(is_ip_address(text)) << text;
+  }
+}
+
 TEST(PlanNames, ChecksResolvers) {
   CreateRequest request = plain_request();
   request.dns_servers = {"1.1.1.1", "fe80::1%eth0"};
