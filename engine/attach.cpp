@@ -266,9 +266,9 @@ class Session {
 };
 
 AttachResult Session::run() {
-  if (reads_keys()) terminal_.enter(request_.input_fd);
   resize_due_ = request_.terminal;
   while (!result_) {
+    if (reads_keys() && !terminal_.is_raw()) terminal_.enter(request_.input_fd);
     send_outgoing();
     wait_for_events();
     if (ready(signal_slot)) handle_signals();

@@ -29,6 +29,7 @@ class RawTerminal {
   // nothing for what is no terminal or is another job's.
   void enter(int fd);
   void restore();
+  bool is_raw() const { return fd_ >= 0; }
 
  private:
   int fd_ = -1;

@@ -104,6 +104,7 @@ Ends open_ends(const FakeMonitor::Setup& setup) {
   ends.child[2] = std::move(error.write);
   ends.io.output = std::move(output.read);
   ends.io.error = std::move(error.read);
+  if (setup.small_socket) ::fcntl(ends.io.output.get(), F_SETPIPE_SZ, 256 * 1024);
   if (setup.interactive) ends.io.input = std::move(input.write);
   return ends;
 }
@@ -134,6 +135,8 @@ int serve(const std::string& directory, const FakeMonitor::Setup& setup, sys::Un
   const sys::UniqueFd signals = block_signals();
   const sys::UniqueFd dir = sys::open_directory(AT_FDCWD, directory);
   monitor::AttachServer clients(dir.get());
+  const int small = 17'000;  // doubled by the kernel: room for a frame
+  if (setup.small_socket) ::setsockopt(client.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
   clients.adopt(std::move(client));
   const std::string log_path = directory + "/ctr.log";
   monitor::Plan plan;

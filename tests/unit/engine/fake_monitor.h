@@ -57,6 +57,7 @@ class FakeMonitor {
     bool interactive = false;
     bool stdin_once = false;
     unsigned timeout_seconds = 0;
+    bool small_socket = false;  // the first client's takes less than 70 kB, the output pipe more than 200
   };
 
   // Returns when it listens in the directory. It logs to ctr.log there, and makes the file `recorded` between

@@ -55,9 +55,9 @@ TEST_F(SupervisorTest, AClientThatDoesNotReadStopsTheContainerAndLosesNothing) {
   FakeMonitor monitor(directory_, {.script = "seq 1 300000; touch '" + directory_ / "done" + "'"});
   await_file(directory_ / "ctr.log", 100'000);
   EXPECT_FALSE(directory_.has("done"));
-  EXPECT_EQ(monitor.client().read_to_end().output, numbers(300'000));
+  EXPECT_TRUE(monitor.client().read_to_end().output == numbers(300'000));
   EXPECT_TRUE(directory_.has("done"));
-  EXPECT_EQ(logged(), numbers(300'000));
+  EXPECT_TRUE(logged() == numbers(300'000));
 }
 
 TEST_F(SupervisorTest, AClientThatGoesAwayDoesNotStopTheContainer) {
@@ -65,7 +65,7 @@ TEST_F(SupervisorTest, AClientThatGoesAwayDoesNotStopTheContainer) {
   await_file(directory_ / "ctr.log", 100'000);  // it is in the middle of a jam
   monitor.client().hang_up();
   monitor.wait();
-  EXPECT_EQ(logged(), numbers(300'000));
+  EXPECT_TRUE(logged() == numbers(300'000));
 }
 
 TEST_F(SupervisorTest, AFastClientWaitsForASlowOneAndBothGetEverything) {
@@ -83,11 +83,11 @@ TEST_F(SupervisorTest, AFastClientWaitsForASlowOneAndBothGetEverything) {
 }
 
 TEST_F(SupervisorTest, AnExitIsRecordedWhileAClientDoesNotRead) {
-  // More than the socket takes, less than socket and pipe together.
-  FakeMonitor monitor(directory_, {.script = "seq 1 40000"});
+  // More than the socket takes, less than the pipe.
+  FakeMonitor monitor(directory_, {.script = "seq 1 18000", .small_socket = true});
   await_file(directory_ / "recorded");
   const auto seen = monitor.client().read_to_end();
-  EXPECT_EQ(seen.output, numbers(40'000));
+  EXPECT_TRUE(seen.output == numbers(18'000));
   EXPECT_EQ(seen.exit_code, 0);
 }
 
@@ -170,7 +170,7 @@ TEST_F(SupervisorTest, InputThatNobodyReadsHoldsUpNeitherOutputNorTheEnd) {
   for (int i = 0; i < 5; ++i) monitor.client().send(FrameType::input, piece);  // the pipe holds two
   sys::create_file(AT_FDCWD, directory_ / "go", "", 0600, sys::Durability::none);
   const auto seen = monitor.client().read_to_end();
-  EXPECT_EQ(seen.output, numbers(10'000));
+  EXPECT_TRUE(seen.output == numbers(10'000));
   EXPECT_EQ(seen.exit_code, 0);
 }
 
