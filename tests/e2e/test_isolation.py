@@ -61,7 +61,7 @@ def test_all_capabilities(knarr):
     assert capabilities(knarr, "--privileged")["Eff"] == everything
 
 
-@pytest.mark.parametrize("options", [["--cap-add", "nosuch"], ["--cap-drop", "CAP_NOSUCH"], ["--cap-add", ""]])
+@pytest.mark.parametrize("options", [["--cap-add", "nosuch"], ["--cap-drop", "CAP_NOSUCH"]])
 def test_unknown_capabilities_are_refused(knarr, options):
     knarr.error("run", "--rm", *options, IMAGE, "true")
 
@@ -157,10 +157,11 @@ def test_unknown_security_options_are_refused(knarr, option):
 
 @pytest.mark.needs_ids
 def test_set_uid_programs_work_unless_privileges_are_closed(knarr):
-    # busybox drops what it does not need; `id` from a set-uid copy shows the effective id.
-    script = "cp /bin/busybox /bin/su-id && chmod 4755 /bin/su-id && setuidgid app true 2>/dev/null; su app -c '/bin/su-id grep ^Uid /proc/self/status'"
-    assert knarr.sh(script).split()[1:3] == ["1000", "0"]
-    assert knarr.sh(script, "--security-opt", "no-new-privileges").split()[1:3] == ["1000", "1000"]
+    # Not busybox: it gives such privilege up by itself.
+    script = "cp /usr/bin/python3 /bin/probe && chmod 4755 /bin/probe && /bin/su app -c '/bin/probe -c \"import os; print(os.getuid(), os.geteuid())\"'"
+    host = ["-v", "/usr:/usr:ro", "-v", "/lib:/lib:ro", "-v", "/lib64:/lib64:ro"]
+    assert knarr.sh(script, *host) == "1000 0"
+    assert knarr.sh(script, "--security-opt", "no-new-privileges", *host) == "1000 1000"
 
 
 # Namespaces.
