@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "rootless/sys/error.h"
+
 namespace knarr::cli {
 
 std::string render_error(const Error& error) {

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "cli/quote.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::cli {
 
@@ -212,6 +213,10 @@ const Arguments::Given* Arguments::last(std::string_view name) const {
   }
   assert(find_flag(name).name == name);
   return nullptr;
+}
+
+bool Arguments::knows(std::string_view name) const {
+  return find_by_name(own_, name) != nullptr;
 }
 
 bool Arguments::given(std::string_view name) const {

@@ -180,6 +180,7 @@ class UsageError : public InvalidArgument {
 // What a command line gave. Getters name a flag of the table; a value not given is the table's default.
 class Arguments {
  public:
+  bool knows(std::string_view name) const;  // whether the verb's table has it
   bool given(std::string_view name) const;
   bool boolean(std::string_view name) const;
   std::string text(std::string_view name) const;

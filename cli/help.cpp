@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/text.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::cli {
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-int main() {
-  return 125;
+#include "cli/program_table.h"
+
+int main(int argc, char** argv) {
+  return knarr::cli::run_program(knarr::cli::knarr_program, argc, argv);
 }

@@ -11,6 +11,7 @@
 #include "cli/log.h"
 #include "cli/text.h"
 #include "cli/verb.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::cli {
 

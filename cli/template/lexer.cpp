@@ -6,6 +6,7 @@
 #include "cli/flags.h"
 #include "cli/template/syntax.h"
 #include "cli/text.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::cli::templates {
 

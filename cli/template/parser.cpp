@@ -3,6 +3,7 @@
 
 #include "cli/template/lexer.h"
 #include "cli/template/syntax.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::cli::templates {
 

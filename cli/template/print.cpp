@@ -7,6 +7,7 @@
 #include "cli/quote.h"
 #include "cli/template/functions.h"
 #include "cli/text.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::cli::templates {
 

@@ -4,6 +4,7 @@
 #include "cli/template/functions.h"
 #include "cli/template/syntax.h"
 #include "cli/template/template.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::cli::templates {
 

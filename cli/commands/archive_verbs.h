@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of knarr-store, with their code.
+#pragma once
+
+#include "cli/verb.h"
+
+namespace knarr::cli {
+
+extern const Verb import_verb;
+extern const Verb load_verb;
+
+}  // namespace knarr::cli

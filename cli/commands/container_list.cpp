@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/container_list.h"
+
+#include <algorithm>
+
+#include "engine/time_format.h"
+#include "rootless/sys/error.h"
+
+namespace knarr::cli {
+
+std::vector<ListedContainer> list_summaries(const engine::Engine& engine) {
+  std::vector<ListedContainer> containers;
+  for (const storage::ContainerEntry& entry : engine.containers().list()) {
+    auto summary = engine::parse_summary(entry.summary);
+    if (!summary) continue;
+    ListedContainer& container = containers.emplace_back();
+    container.created_ns = engine::parse_rfc3339(summary->created).value_or(0);
+    container.summary = std::move(*summary);
+  }
+  return containers;
+}
+
+std::vector<ListedContainer> list_containers(const engine::Engine& engine) {
+  std::vector<ListedContainer> containers = list_summaries(engine);
+  for (ListedContainer& container : containers) container.status = engine.status(container.summary.id);
+  return containers;
+}
+
+std::string describe_status(const engine::ContainerStatus& status, std::int64_t now_ns) {
+  switch (status.state) {
+    case engine::State::created:
+      return "Created";
+    case engine::State::running:
+      return "Up " + engine::human_duration(now_ns - status.started_ns);
+    case engine::State::exited: {
+      const std::string exited = concat("Exited (", status.exit_code, ')');
+      // Unknown when the monitor was killed.
+      if (status.finished_ns < status.started_ns) return exited;
+      return concat(exited, ' ', engine::human_duration(now_ns - status.finished_ns), " ago");
+    }
+    case engine::State::removing:
+      return "Removing";
+  }
+  return "Unknown";
+}
+
+void sort_containers(std::vector<ListedContainer>& containers, std::string_view key) {
+  const auto sort_by = [&](auto value) {
+    std::stable_sort(containers.begin(), containers.end(),
+                     [&](const ListedContainer& a, const ListedContainer& b) { return value(a) < value(b); });
+  };
+  sort_by([](const ListedContainer& c) { return c.created_ns; });
+  if (key == "command")
+    sort_by([](const ListedContainer& c) -> const std::string& { return c.summary.command; });
+  if (key == "id") sort_by([](const ListedContainer& c) -> const std::string& { return c.summary.id; });
+  if (key == "image") sort_by([](const ListedContainer& c) -> const std::string& { return c.summary.image; });
+  if (key == "names") sort_by([](const ListedContainer& c) -> const std::string& { return c.summary.name; });
+  if (key == "runningfor") sort_by([](const ListedContainer& c) { return c.status.started_ns; });
+  if (key == "status") sort_by([](const ListedContainer& c) { return engine::state_name(c.status.state); });
+}
+
+}  // namespace knarr::cli

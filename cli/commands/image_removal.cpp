@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/image_removal.h"
+
+#include "cli/commands/image_view.h"
+#include "engine/lifecycle.h"
+#include "engine/trash.h"
+#include "rootless/sys/error.h"
+#include "storage/reference.h"
+
+namespace knarr::cli {
+
+namespace {
+
+void free_from_containers(const engine::Engine& engine, const storage::Image& image, bool force) {
+  const auto by_image = containers_by_image(engine);
+  const auto users = by_image.find(image.id);
+  if (users == by_image.end()) return;
+  if (!force) {
+    Conflict error(concat("image used by ", users->second.front(), ": image is in use by a container"));
+    error.set_hint("remove the container first, or use --force to remove both");
+    throw error;
+  }
+  for (const std::string& id : users->second)
+    engine::remove(engine, id, {.force = true, .timeout_seconds = std::nullopt});
+}
+
+}  // namespace
+
+RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image, bool force) {
+  free_from_containers(engine, image, force);
+  engine.images().remove_image(image);
+  engine::empty_trash_in_background(engine);
+  return {.untagged = image.names, .deleted = image.id};
+}
+
+RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id, bool force) {
+  const storage::Image image = engine.images().get_image(name_or_id);
+  const std::string name = engine.images().resolve_name(name_or_id).value_or("");
+  if (image.names.size() <= 1) return remove_whole_image(engine, image, force);
+  if (!name.empty()) {
+    engine.images().untag_name(storage::parse_reference(name));
+    return {.untagged = {name}, .deleted = ""};
+  }
+  if (force) return remove_whole_image(engine, image, force);
+  Conflict error(concat("unable to delete image ", image.id, " by ID with more than one tag"));
+  error.set_hint("give one of its names, or use --force");
+  throw error;
+}
+
+}  // namespace knarr::cli

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Removing images: names first, the image itself with its last name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace knarr::cli {
+
+struct RemovedImage {
+  std::vector<std::string> untagged;
+  std::string deleted;  // id; empty: other names still point at it
+};
+
+// `name_or_id` by name: takes that name away, and the image with its last one. By id: the image, when it has
+// at most one name or `force` is given. Throws NotFound; Conflict when containers use it, which `force`
+// removes.
+RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id, bool force);
+// The image with all its names. Conflict when containers use it.
+RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image, bool force);
+
+}  // namespace knarr::cli

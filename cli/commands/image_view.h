@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images as users see them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/template/value.h"
+#include "engine/engine.h"
+#include "storage/image/image.h"
+
+namespace knarr::cli {
+
+// "localhost/bb:1" → {"localhost/bb", "1"}; what is missing is "<none>".
+struct ImageName {
+  std::string repository, tag;
+};
+ImageName split_image_name(const std::string& full_name);
+
+std::int64_t image_created_ns(const storage::Image& image);
+// "localhost/bb@sha256:...", one per repository.
+std::vector<std::string> repository_digests(const storage::Image& image);
+// How many containers were made from each image, by image id.
+std::map<std::string, std::vector<std::string>> containers_by_image(const engine::Engine& engine);
+
+// The document of `inspect`.
+templates::Value inspect_image(const engine::Engine& engine, const storage::Image& image);
+// The `Config` member: the image's configuration in docker's words.
+templates::Value image_config_value(const storage::ImageConfig& config);
+
+}  // namespace knarr::cli

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/archive_verbs.h"
+#include "cli/commands/engine_access.h"
+#include "cli/commands/store_verbs.h"
+#include "storage/archive.h"
+
+namespace knarr::cli {
+
+namespace {
+
+int run(const Invocation& invocation, const Arguments& arguments) {
+  const std::string& path = arguments.at(0);
+  if (path.starts_with("http://") || path.starts_with("https://")) {
+    throw Unsupported("importing from a URL is not supported yet: download the file first");
+  }
+  storage::ImportOptions options;
+  if (arguments.positional().size() > 1) options.name = arguments.at(1);
+  options.changes = arguments.list("change");
+  options.message = arguments.text("message");
+  options.architecture = arguments.text("arch");
+  options.os = arguments.text("os");
+  options.variant = arguments.text("variant");
+  const engine::Engine engine = open_engine(invocation);
+  engine.enter_r();
+  const storage::Image image = storage::import_tree(engine.store(), path, options);
+  invocation.out.line("sha256:", image.id);
+  return 0;
+}
+
+}  // namespace
+
+constinit const Verb import_verb = implement(import_description, run);
+
+}  // namespace knarr::cli

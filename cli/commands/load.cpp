@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "cli/commands/archive_verbs.h"
+#include "cli/commands/engine_access.h"
+#include "cli/commands/store_verbs.h"
+#include "storage/archive.h"
+
+namespace knarr::cli {
+
+namespace {
+
+std::string input_path(const Arguments& arguments) {
+  const std::string path = arguments.text("input");
+  if (!path.empty()) return path;
+  if (::isatty(STDIN_FILENO) != 0)
+    throw UsageError("cannot read from a terminal, use command-line redirection or the --input flag");
+  return "-";
+}
+
+int run(const Invocation& invocation, const Arguments& arguments) {
+  const std::string path = input_path(arguments);
+  const engine::Engine engine = open_engine(invocation);
+  engine.enter_r();
+  for (const storage::LoadedImage& loaded : storage::load_archive(engine.store(), path)) {
+    if (loaded.names.empty()) invocation.out.line("Loaded image: sha256:", loaded.image.id);
+    for (const std::string& name : loaded.names) invocation.out.line("Loaded image: ", name);
+  }
+  return 0;
+}
+
+}  // namespace
+
+constinit const Verb load_verb = implement(load_description, run);
+
+}  // namespace knarr::cli

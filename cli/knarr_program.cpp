@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "cli/commands/store_verbs.h"
+#include "cli/commands/verbs.h"
+#include "cli/errors.h"
+#include "cli/global_flags.h"
+#include "cli/program_groups.h"
+#include "cli/program_table.h"
+#include "engine/helpers.h"
+#include "engine/launch/launch_plan.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr const Verb* verbs[] = {
+    &attach_verb,
+    &complete_verb,
+    &completion_verb,
+    &container_exists_verb,
+    &container_inspect_verb,
+    &container_prune_verb,
+    &cp_verb,
+    &create_verb,
+    &exec_verb,
+    &history_verb,
+    &image_exists_verb,
+    &image_inspect_verb,
+    &image_prune_verb,
+    &images_verb,
+    &import_description,
+    &info_verb,
+    &inspect_verb,
+    &kill_verb,
+    &load_description,
+    &logs_verb,
+    &migrate_verb,
+    &ps_verb,
+    &rename_verb,
+    &renumber_verb,
+    &restart_verb,
+    &rm_verb,
+    &rmi_verb,
+    &run_verb,
+    &start_verb,
+    &stop_verb,
+    &tag_verb,
+    &top_verb,
+    &unshare_verb,
+    &untag_verb,
+    &version_verb,
+    &volume_create_verb,
+    &volume_exists_verb,
+    &volume_inspect_verb,
+    &volume_ls_verb,
+    &volume_prune_verb,
+    &volume_rm_verb,
+    &wait_verb,
+};
+
+// knarr-store sees the same argv, so its texts name the command that was typed.
+void run_store_program(const std::vector<std::string>& argv) {
+  const std::string path = engine::helper_path("knarr-store");
+  std::vector<char*> pointers;
+  for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
+  pointers.push_back(nullptr);
+  ::execv(path.c_str(), pointers.data());
+  throw_errno("running ", path);
+}
+
+int exit_status(const Error& error) {
+  const auto* launch = dynamic_cast<const engine::LaunchError*>(&error);
+  return launch != nullptr ? launch->exit_status() : engine_failure;
+}
+
+}  // namespace
+
+constinit const Program knarr_program = {
+    .verbs = verbs,
+    .groups = verb_groups,
+    .flags = global_flags,
+    .root_flags = root_flags,
+    .hand_over = run_store_program,
+    .exit_status = exit_status,
+};
+
+}  // namespace knarr::cli

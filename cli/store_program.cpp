@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/archive_verbs.h"
+#include "cli/global_flags.h"
+#include "cli/program_groups.h"
+#include "cli/program_table.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr const Verb* verbs[] = {&import_verb, &load_verb};
+
+}  // namespace
+
+constinit const Program store_program = {
+    .verbs = verbs,
+    .groups = verb_groups,
+    .flags = global_flags,
+    .root_flags = root_flags,
+};
+
+}  // namespace knarr::cli
