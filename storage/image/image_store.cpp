@@ -285,6 +285,13 @@ void remove_dangling_refs(const Store& store) {
   }
 }
 
+// Records that were being written by replace_file(): nobody writes one now, under the exclusive gc lock.
+void remove_unfinished_records(const Store& store) {
+  for (const std::string& file : sys::list_directory(store.fd(), "images")) {
+    if (file.starts_with('.')) sys::unlink_if_exists(store.fd(), "images/" + file);
+  }
+}
+
 std::string read_blob(const Store& store, const Digest& digest, std::size_t max_bytes) {
   return sys::read_file(store.fd(), blob_path(digest), max_bytes);
 }
@@ -388,6 +395,7 @@ void ImageStore::remove_image(const Image& image) const {
 std::size_t ImageStore::remove_unreferenced() const {
   const sys::Lock gc = store_.lock_gc(sys::Lock::Mode::exclusive);
   remove_dangling_refs(store_);
+  remove_unfinished_records(store_);
   std::size_t removed = remove_unmentioned(store_, "layers");
   remove_mapped_copies(store_, [&](std::string_view image_id) {
     return !sys::stat_at(store_.fd(), record_path(std::string(image_id)));
