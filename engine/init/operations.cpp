@@ -243,8 +243,9 @@ bool make_read_only(const Shared& shared, const Operation& operation) {
 // --- sysctl ----------------------------------------------------------------------------------------------
 
 // The value ends in one write(2) of its own: a newline in it would make it two for some keys, and what the
-// key's grammar does not allow could name a file outside of the namespaced ones.
+// key's grammar does not allow could name a file outside of the namespaced ones, "net/../kernel" too.
 bool is_valid_sysctl(const Operation& operation) {
+  if (operation.target[0] == '/' || std::strstr(operation.target, "..") != nullptr) return false;
   for (const char* key = operation.target; *key != '\0'; ++key) {
     const char c = *key;
     const bool allowed =

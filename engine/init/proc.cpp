@@ -13,8 +13,6 @@
 namespace knarr::engine::init {
 namespace {
 
-constexpr ino_t proc_root_inode = 1;
-
 bool is_procfs(int fd) {
   struct statfs facts;
   if (::fstatfs(fd, &facts) < 0) return false;

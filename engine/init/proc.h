@@ -7,6 +7,8 @@
 
 namespace knarr::engine::init {
 
+constexpr ino_t proc_root_inode = 1;  // of the root directory of every procfs
+
 // A directory descriptor of procfs for this process's pid namespace: a fresh detached mount, else a clone of
 // /proc without what is mounted below it, else /proc itself after checking that it is a procfs's root.
 int open_private_proc();

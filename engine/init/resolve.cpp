@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/init/resolve.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <climits>
 #include <cstring>
+
+#include "engine/init/proc.h"
 
 namespace knarr::engine::init {
 namespace {
@@ -123,9 +128,18 @@ class Walk {
     return true;
   }
 
+  // A link of procfs below /proc/PID is not its text but a door to an open file, a root or a namespace; those
+  // in its root directory (self, mounts, net) are ordinary ones.
+  bool is_magic_link(int link_fd) const {
+    struct statfs facts;
+    struct stat parent;
+    if (::fstatfs(link_fd, &facts) < 0 || ::fstat(top(), &parent) < 0) return true;
+    return facts.f_type == PROC_SUPER_MAGIC && parent.st_ino != proc_root_inode;
+  }
+
   // Puts the link's text in front of what is left of the path.
   bool follow(int link_fd) {
-    if (++links_ > max_links) return failed(ELOOP);
+    if (++links_ > max_links || is_magic_link(link_fd)) return failed(ELOOP);
     char target[PATH_MAX];
     const ssize_t length = ::readlinkat(link_fd, "", target, sizeof target);
     if (length < 0) return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The root file system: mounted, and entered when everything below it is in place.
-#include <linux/magic.h>
+#include <sched.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
@@ -86,32 +86,60 @@ int mount_tree(const Root& root, int target_fd) {
 
 // --- fuse ------------------------------------------------------------------------------------------------
 
+// In a mount namespace of its own: pivot_root(2) moves every process whose root is the old one, and a daemon
+// that lives on the file system it serves waits for itself for ever.
 [[noreturn]] void run_fuse_program(const char* const* argv) {
   static const char* const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", nullptr};
+  if (::unshare(CLONE_NEWNS) < 0) ::_exit(126);
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   ::execve(argv[0], const_cast<char* const*>(argv), const_cast<char* const*>(environment));
   ::_exit(127);
 }
 
+bool wait_for_fuse_program(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return false;
+  }
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  if (code == 127) return failed(ENOENT);
+  if (code == 126) return failed(EPERM);
+  return code == 0 || failed(EIO);
+}
+
+bool change_attached(int mount_fd, const MountChange& change) {
+  return change_mount(mount_fd, change) || (mount_api_missing() && legacy_change_mount(mount_fd, change));
+}
+
+// A mount point that the program's namespace shares with ours, so that what it mounts there shows here.
+int make_shared_mount_point(const Root& root, int target_fd) {
+  const MountChange shared{.propagation = MS_SHARED};
+  Fd mount{clone_tree(target_fd, true)};
+  if (mount) return attach(mount.get(), target_fd, shared) ? mount.release() : -1;
+  if (!mount_api_missing() || !legacy_bind(target_fd, target_fd, true)) return -1;
+  mount = Fd{::open(root.mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  return mount && change_attached(mount.get(), shared) ? mount.release() : -1;
+}
+
 // The program returns when it serves the mount, leaving a daemon behind.
-int mount_fuse(const Root& root) {
+int mount_fuse(const Root& root, int target_fd) {
+  const Fd parent{make_shared_mount_point(root, target_fd)};
+  if (!parent) return -1;
   const pid_t child = ::_Fork();
   if (child < 0) return -1;
   if (child == 0) run_fuse_program(root.fuse_argv);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return -1;
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    errno = WIFEXITED(status) && WEXITSTATUS(status) == 127 ? ENOENT : EIO;
-    return -1;
-  }
+  if (!wait_for_fuse_program(child)) return -1;
   Fd mount{::open(root.mount_point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
   struct statfs facts;
   if (!mount || ::fstatfs(mount.get(), &facts) < 0) return -1;
-  if (facts.f_type == fuse_magic) return mount.release();
-  errno = EIO;
-  return -1;
+  if (facts.f_type != fuse_magic) {
+    errno = EIO;
+    return -1;
+  }
+  // pivot_root(2) takes neither a shared root nor a root on a shared mount.
+  const MountChange apart{.propagation = MS_PRIVATE};
+  if (!change_attached(mount.get(), apart) || !change_attached(parent.get(), apart)) return -1;
+  return mount.release();
 }
 
 // --- entering --------------------------------------------------------------------------------------------
@@ -163,7 +191,7 @@ void mount_root(Context& init) {
       init.root = Fd{mount_tree(root, target.get())};
       break;
     case Root::Kind::fuse:
-      init.root = Fd{mount_fuse(root)};
+      init.root = Fd{mount_fuse(root, target.get())};
       break;
   }
   if (!init.root) init.report.fail(Step::mount_root);

@@ -183,11 +183,18 @@ struct StageReport {
   SpawnFailure failure;
 };
 
-bool joins_pid_namespace(const NamespacePlan& plan) {
+bool joins(const NamespacePlan& plan, std::uint64_t type) {
   for (int i = 0; i < plan.join_count; ++i) {
-    if ((plan.joins[i].types & CLONE_NEWPID) != 0) return true;
+    if ((plan.joins[i].types & type) != 0) return true;
   }
   return false;
+}
+
+// The maker of a user namespace needs an id in the one it is in. EINVAL: there is no id 0 there; then the
+// clone will say whether ours is one.
+void become_joined_root() {
+  if (::syscall(SYS_setresgid, 0, 0, 0) < 0) errno = 0;
+  if (::syscall(SYS_setresuid, 0, 0, 0) < 0) errno = 0;
 }
 
 // In the stage: joins, clones, writes the maps, reports. The clone is a sibling of the stage.
@@ -198,8 +205,9 @@ bool joins_pid_namespace(const NamespacePlan& plan) {
   const bool creates_user_namespace = (plan.create & CLONE_NEWUSER) != 0;
   if (make_time_namespace(plan, report.failure)) {
     // From here on processes of a container may see this one.
-    if (joins_pid_namespace(plan) && !creates_user_namespace) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (joins(plan, CLONE_NEWPID) && !creates_user_namespace) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (enter_joins(plan, proc.get(), report.failure)) {
+      if (creates_user_namespace && joins(plan, CLONE_NEWUSER)) become_joined_root();
       const DumpableWhileCloning dumpable(creates_user_namespace);
       // CLONE_PARENT takes its exit signal from us; the time namespace is waiting for our children already.
       report.pid = clone_process((plan.create & ~std::uint64_t{CLONE_NEWTIME}) | CLONE_PARENT, 0, nullptr);

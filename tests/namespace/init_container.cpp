@@ -151,12 +151,13 @@ std::vector<Way> every_caller() {
 }
 
 std::vector<Way> all_ways() {
-  std::vector<Way> ways;
-  for (const Way& way : every_caller()) {
-    for (const Shim shim : {Shim::none, Shim::no_openat2, Shim::openat2_not_permitted, Shim::no_mount_api,
-                            Shim::mount_api_not_permitted, Shim::no_clone3})
-      ways.push_back({way.caller, shim});
+  std::vector<Way> ways = every_caller();
+  if (ways.size() > 1) {
+    for (const Shim shim : {Shim::no_openat2, Shim::no_mount_api, Shim::no_clone3})
+      ways.push_back({Caller::root_with_map, shim});
   }
+  for (const Shim shim : {Shim::openat2_not_permitted, Shim::mount_api_not_permitted, Shim::no_clone3})
+    ways.push_back({Caller::user, shim});
   return ways;
 }
 
@@ -216,18 +217,16 @@ Container::Container(Way way) : way_(way) {
   if (way.caller != Caller::root) namespaces.create |= CLONE_NEWUSER;
   if (way.caller == Caller::root_with_map) namespaces.uid_map = namespaces.gid_map = "0 200000 65536\n";
   if (way.caller == Caller::user) {
-    static char map[32];
-    std::snprintf(map, sizeof map, "0 %u 1\n", host_root());
-    namespaces.uid_map = namespaces.gid_map = map;
+    own_map_ = "0 " + std::to_string(host_root()) + " 1\n";
+    namespaces.uid_map = namespaces.gid_map = own_map_.c_str();
     namespaces.deny_setgroups = true;
     plan.process.setgroups_allowed = false;
   }
-  static std::string source, target;
-  source = rootfs();
-  target = mount_point();
+  source_ = rootfs();
+  target_ = mount_point();
   plan.root.kind = engine::init::Root::Kind::bind;
-  plan.root.source = source.c_str();
-  plan.root.mount_point = target.c_str();
+  plan.root.source = source_.c_str();
+  plan.root.mount_point = target_.c_str();
   plan.process.path = "/bin";
   plan.process.capabilities_root = {default_capabilities, default_capabilities, default_capabilities, 0, 0};
   plan.process.capabilities_user = {default_capabilities, 0, 0, 0, 0};
@@ -348,6 +347,7 @@ void Container::environment(std::vector<std::string> env) {
 
 // Everything the caller does happens here, in a process of its own: it may have dropped its privileges.
 void Container::run_as_caller(int result_fd, const std::function<void(const Running&)>& while_running) {
+  if (prepare) prepare();
   if (way_.caller == Caller::user && ::geteuid() == 0) {
     const unsigned id = host_root();
     check(::setgroups(0, nullptr) == 0 && ::setresgid(id, id, id) == 0 && ::setresuid(id, id, id) == 0,
@@ -356,20 +356,24 @@ void Container::run_as_caller(int result_fd, const std::function<void(const Runn
   }
   install_shim(way_.shim);
 
-  int go[2], report[2], output[2], console[2];
-  check(::pipe2(go, O_CLOEXEC) == 0 && ::pipe2(report, O_CLOEXEC) == 0 && ::pipe2(output, O_CLOEXEC) == 0 &&
+  int go_pipe[2], report[2], output[2], console[2];
+  check(::pipe2(go_pipe, O_CLOEXEC) == 0 && ::pipe2(report, O_CLOEXEC) == 0 &&
+            ::pipe2(output, O_CLOEXEC) == 0 &&
             ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) == 0,
         "making pipes");
-  plan.go_fd = go[0];
+  // As a monitor's are, which is in the user's namespace.
+  if (::geteuid() == 0) check(::fchown(output[1], host_root(), host_root()) == 0, "owning the output pipe");
+  plan.go_fd = go_pipe[0];
   plan.report_fd = report[1];
   plan.console_fd = console[1];
   plan.stdio[1] = plan.stdio[2] = output[1];
 
   Outcome outcome;
   const engine::Spawned spawned = engine::spawn(namespaces, run_entry, &plan, outcome.spawn);
-  for (const int fd : {go[0], report[1], output[1], console[1]}) ::close(fd);
+  for (const int fd : {go_pipe[0], report[1], output[1], console[1]}) ::close(fd);
   if (spawned.pid > 0) {
-    check(::write(go[1], "g", 1) == 1, "go");
+    check(!go || ::write(go_pipe[1], "g", 1) == 1, "go");
+    ::close(go_pipe[1]);
     if (while_running) while_running({spawned.pid, spawned.pid_fd.get(), output[0], console[0]});
     Report one;
     while (::read(report[0], &one, sizeof one) == static_cast<ssize_t>(sizeof one))

@@ -30,8 +30,8 @@ struct Way {
   Shim shim = Shim::none;
 };
 std::string way_name(const Way& way);
-std::vector<Way> all_ways();      // every caller, every shim
 std::vector<Way> every_caller();  // without shims
+std::vector<Way> all_ways();      // and every shim with a caller in a user namespace
 
 struct Outcome {
   SpawnFailure spawn;
@@ -86,6 +86,9 @@ class Container {
 
   Plan plan;
   NamespacePlan namespaces;
+  bool go = true;  // false: the pipe is closed instead
+  // Called in the caller's process, before it drops its privileges.
+  std::function<void()> prepare;
 
  private:
   void prepare_tree();
@@ -93,7 +96,7 @@ class Container {
   void run_as_caller(int result_fd, const std::function<void(const Running&)>& while_running);
 
   Way way_;
-  std::string base_;
+  std::string base_, source_, target_, own_map_;
   std::vector<Operation> operations_;
   std::vector<std::string> argv_, env_;
   std::vector<const char*> argv_pointers_, env_pointers_;
@@ -105,6 +108,6 @@ void install_shim(Shim shim);
 std::string read_text(const std::string& path);
 int receive_descriptor(int socket_fd);
 
-constexpr std::uint64_t default_capabilities = 0x800405fb;  // the eleven
+constexpr std::uint64_t default_capabilities = 0x800405fb;  // the eleven of a container
 
 }  // namespace knarr::test
