@@ -21,7 +21,7 @@ std::optional<storage::Image> resolve_image(const Engine& engine, const CreateOp
   if (options.pull == PullPolicy::always || options.pull == PullPolicy::newer) {
     throw Unsupported("--pull=always and --pull=newer are not supported yet: images come from 'knarr load'");
   }
-  auto image = engine.images().find_image(name);
+  auto image = engine.images().find_record(name);
   if (!image) {
     NotFound error(concat("image \"", name, "\" is not in the local store"));
     error.set_hint(
