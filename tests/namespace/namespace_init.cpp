@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <sstream>
 
 #include "tests/namespace/init_container.h"
 
@@ -405,17 +406,28 @@ TEST_P(InitOperations, AFuseProgramThatDoesNotExistIsAFailureOfThatStep) {
 
 // --- a container inside a container ----------------------------------------------------------------------
 
+// Another one anywhere, in some chroot, would be reason enough for the kernel to allow one more.
+void leave_only_one_view(const std::string& fstype, const std::string& kept) {
+  std::istringstream mounts(read_text("/proc/self/mounts"));
+  for (std::string source, target, type, rest;
+       mounts >> source >> target >> type && std::getline(mounts, rest);) {
+    if (type == fstype && target != kept) ::umount2(target.c_str(), MNT_DETACH);
+  }
+}
+
 class InitNested : public InitOperations {
  protected:
   // A /proc and a /sys with something hidden, as a container's are: the kernel then makes no new ones.
   void SetUp() override {
     if (GetParam().caller == Caller::root) GTEST_SKIP() << "the machine's root is never refused a proc";
     container.prepare = [] {
-      const bool hidden = ::unshare(CLONE_NEWNS) == 0 &&
-                          ::mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0 &&
+      if (::unshare(CLONE_NEWNS) != 0) ::_exit(1);
+      const bool hidden = ::mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0 &&
                           ::mount("none", "/proc/fs", "tmpfs", MS_RDONLY, nullptr) == 0 &&
                           ::mount("none", "/sys/firmware", "tmpfs", MS_RDONLY, nullptr) == 0;
       if (!hidden) ::_exit(1);
+      leave_only_one_view("proc", "/proc");
+      leave_only_one_view("sysfs", "/sys");
     };
   }
 };
