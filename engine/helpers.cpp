@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include <climits>
 #include <cstdlib>
 
+#include "engine/launch/self_protect.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::engine {
@@ -13,10 +13,7 @@ namespace knarr::engine {
 namespace {
 
 std::string own_directory() {
-  char path[PATH_MAX];
-  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof(path));
-  if (length <= 0 || length == sizeof(path)) return {};
-  const std::string program(path, static_cast<std::size_t>(length));
+  const std::string program = own_program_path();
   return program.substr(0, program.rfind('/'));
 }
 

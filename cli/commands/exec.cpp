@@ -7,6 +7,7 @@
 #include "cli/commands/host_files.h"
 #include "cli/commands/selection.h"
 #include "cli/commands/verbs.h"
+#include "engine/launch/self_protect.h"
 #include "engine/request/environment.h"
 
 namespace knarr::cli {
@@ -47,6 +48,7 @@ std::vector<std::string> make_environment(const Arguments& arguments) {
 }
 
 int run(const Invocation& invocation, const Arguments& arguments) {
+  engine::protect_own_binary(invocation.argv);
   const engine::Engine engine = open_engine(invocation);
   engine::ExecRequest request;
   std::vector<std::string> words = arguments.positional();

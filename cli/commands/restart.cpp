@@ -4,6 +4,7 @@
 #include "cli/commands/selection.h"
 #include "cli/commands/stop_timeout.h"
 #include "cli/commands/verbs.h"
+#include "engine/launch/self_protect.h"
 #include "engine/lifecycle.h"
 
 namespace knarr::cli {
@@ -24,14 +25,14 @@ std::vector<Chosen> choose(const engine::Engine& engine, const Arguments& argume
   if (!arguments.boolean("running")) return choose_containers(engine, arguments, {});
   if (!arguments.positional().empty()) throw UsageError("no names are allowed with --running");
   std::vector<Chosen> running;
-  for (const ListedContainer& container : list_containers(engine)) {
-    if (container.status.state == engine::State::running)
-      running.push_back({container.summary.id, container.summary.id});
+  for (const ListedContainer& container : list_running(engine)) {
+    running.push_back({container.summary.id, container.summary.id});
   }
   return running;
 }
 
 int run(const Invocation& invocation, const Arguments& arguments) {
+  engine::protect_own_binary(invocation.argv);
   const engine::Engine engine = open_engine(invocation);
   const std::optional<int> timeout = stop_timeout(arguments);
   return act_on_each(invocation.out, choose(engine, arguments), [&](const Chosen& container) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/container_flags.h"
 #include "cli/commands/engine_access.h"
+#include "cli/commands/image_removal.h"
 #include "cli/commands/verbs.h"
 #include "cli/quote.h"
 #include "cli/text.h"
+#include "engine/launch/self_protect.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::cli {
@@ -52,8 +54,11 @@ engine::RunOptions make_run_options(const Invocation& invocation, const Argument
   options.create = make_create_options(invocation, arguments, engine);
   engine::CreateRequest& request = options.create.request;
   if (arguments.given("passwd")) request.edit_passwd = arguments.boolean("passwd");
-  request.auto_remove_image = arguments.boolean("rmi");
-  request.auto_remove = request.auto_remove || request.auto_remove_image;
+  if (arguments.boolean("rmi")) {
+    if (options.detach) throw Unsupported("--rmi with --detach is not supported yet");
+    request.auto_remove = true;
+    request.auto_remove_image = true;
+  }
   options.create.transient = request.auto_remove;
   // A terminal sends its signals to the container as characters.
   options.signal_proxy = arguments.boolean("sig-proxy") && !request.terminal;
@@ -61,6 +66,7 @@ engine::RunOptions make_run_options(const Invocation& invocation, const Argument
 }
 
 int run(const Invocation& invocation, const Arguments& arguments) {
+  engine::protect_own_binary(invocation.argv);
   const engine::Engine engine = open_engine(invocation);
   const engine::RunResult result = engine::run(engine, make_run_options(invocation, arguments, engine));
   if (arguments.boolean("detach")) invocation.out.line(result.id);

@@ -2,6 +2,7 @@
 #include "cli/commands/engine_access.h"
 #include "cli/commands/selection.h"
 #include "cli/commands/verbs.h"
+#include "engine/launch/self_protect.h"
 #include "engine/lifecycle.h"
 
 namespace knarr::cli {
@@ -36,6 +37,7 @@ int start_attached(const engine::Engine& engine, const std::vector<Chosen>& cont
 }
 
 int run(const Invocation& invocation, const Arguments& arguments) {
+  engine::protect_own_binary(invocation.argv);
   const engine::Engine engine = open_engine(invocation);
   const std::vector<Chosen> containers = choose_containers(engine, arguments, {});
   if (arguments.boolean("attach") || arguments.boolean("interactive")) {
