@@ -55,10 +55,12 @@ bool stop(const Engine& engine, const std::string& id, std::optional<int> timeou
   const sys::UniqueFd init = sys::open_process(status.init);
   if (init) {
     const int seconds = timeout_seconds.value_or(static_cast<int>(config.stop_timeout));
-    send(init, parse_signal(config.stop_signal).value_or(SIGTERM), id);
-    if (!sys::wait_process(init.get(), seconds < 0 ? -1 : seconds * 1000)) {
-      engine.warn(concat("StopSignal ", config.stop_signal, " failed to stop container ", config.name, " in ",
-                         seconds, " seconds, resorting to SIGKILL"));
+    if (seconds != 0) send(init, parse_signal(config.stop_signal).value_or(SIGTERM), id);
+    if (seconds == 0 || !sys::wait_process(init.get(), seconds < 0 ? -1 : seconds * 1000)) {
+      if (seconds != 0) {
+        engine.warn(concat("StopSignal ", config.stop_signal, " failed to stop container ", config.name,
+                           " in ", seconds, " seconds, resorting to SIGKILL"));
+      }
       send(init, SIGKILL, id);
       sys::wait_process(init.get(), -1);
     }
