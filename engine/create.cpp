@@ -28,6 +28,9 @@ std::optional<storage::Image> resolve_image(const Engine& engine, const CreateOp
         "pulling from registries is not supported yet; use 'knarr load -i ARCHIVE' or 'knarr import'");
     throw error;
   }
+  // The record alone knows no names, and reading all of them is not needed: the container is called after the
+  // one that was meant.
+  if (const auto full_name = engine.images().resolve_name(name)) image->names = {*full_name};
   return image;
 }
 
