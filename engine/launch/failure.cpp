@@ -69,7 +69,7 @@ std::string exec_hint(const std::string& program, int code) {
 // --- users and directories ---
 
 [[noreturn]] void fail_user(const InitPlanWords& words, int code) {
-  const std::string& user = words.user;
+  const std::string user = words.user.empty() ? "0" : words.user;
   switch (code) {
     case ENOENT:
       fail(concat("unable to find user ", user, ": no matching entries in passwd file"), {}, cannot_invoke);
@@ -79,9 +79,8 @@ std::string exec_hint(const std::string& program, int code) {
       fail(concat("user ", user, ": malformed, or the container's /etc/passwd is no regular file"), {},
            cannot_invoke);
     default:
-      fail(sentence(concat("looking up user ", user.empty() ? "0" : user, " in the container's /etc/passwd"),
-                    code),
-           {}, cannot_invoke);
+      fail(sentence(concat("looking up user ", user, " in the container's /etc/passwd"), code), {},
+           cannot_invoke);
   }
 }
 
@@ -130,6 +129,10 @@ std::string mount_hint(const std::string& act, int code) {
       if (overlay)
         return "the file system of the store may not serve as an overlay's upper layer; try another --root";
       return {};
+    case EACCES:
+      return "the container's root may not enter a directory on the way: with --userns=nomap the caller's "
+             "own "
+             "files are nobody's";
     case ENOSPC:
       return "no space, no inodes, or more mounts than /proc/sys/fs/mount-max allows";
     case EOVERFLOW:
