@@ -155,8 +155,9 @@ std::vector<ArchivedImage> read_oci_layout(const ArchiveFiles& files) {
   const Index index = parse_index(files.read("index.json", max_manifest_bytes));
   const Platform platform = host_platform();
   std::map<Digest, ArchivedImage> images;  // one image may have several names
-  for (const auto& [name, group] : group_by_name(index)) {
-    for (const Descriptor& offered : for_this_machine(group, platform)) {
+  for (const auto& group : group_by_name(index)) {
+    const std::string& name = group.first;
+    for (const Descriptor& offered : for_this_machine(group.second, platform)) {
       with_context(name.empty() ? "image " + render(offered.digest) : "image " + quote_name(name), [&] {
         const Descriptor descriptor = descend(files, offered, platform);
         const auto found = images.find(descriptor.digest);

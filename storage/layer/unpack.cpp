@@ -306,8 +306,9 @@ class LayerCrew {
 
   std::vector<LayerMeta> run() {
     const std::size_t workers = std::min(max_layers_at_once, order_.size());
-    // A layer that runs alone has threads of its own to make files; several keep the processors busy anyway.
-    creators_ = workers > 1 ? 1 : std::min(4u, cpu_count());
+    // Several layers keep a few processors busy without more threads.
+    const unsigned most = workers > 1 ? cpu_count() / 6 : cpu_count();
+    creators_ = std::clamp(most, 1u, 4u);
     {
       std::vector<std::jthread> threads;  // joined at the end of the block
       try {
