@@ -245,6 +245,11 @@ void plan_passwd(const CreateRequest& request, ContainerConfig& config) {
     fail_flag("passwd-entry", request.passwd_entry, "a control character");
   if (has_control_character(request.group_entry))
     fail_flag("group-entry", request.group_entry, "a control character");
+  if (!request.passwd_entry.empty() || !request.group_entry.empty()) {
+    throw Unsupported(
+        "--passwd-entry and --group-entry are not supported: a container's /etc/passwd and "
+        "/etc/group are those of its image");
+  }
   config.edit_passwd = request.edit_passwd.value_or(true);
   config.passwd_entry = request.passwd_entry;
   config.group_entry = request.group_entry;

@@ -62,9 +62,6 @@ bool apply_volume_word(MountRequest& mount, std::string_view word, OnlyOnce& onc
   if (word == "z" || word == "Z") {
     once.note("z|Z");
     mount.relabel = true;
-  } else if (word == "U") {
-    once.note("U");
-    mount.chown = true;
   } else if (word == "O") {
     once.note("O");
     mount.overlay = true;
@@ -83,7 +80,12 @@ bool apply_volume_word(MountRequest& mount, std::string_view word, OnlyOnce& onc
   return true;
 }
 
+[[noreturn]] void fail_chown(std::string_view flag, std::string_view text) {
+  throw Unsupported(concat("--", flag, " ", text, ": changing the owner of a volume (U) is not supported"));
+}
+
 void check_volume_word_is_possible(std::string_view word, std::string_view flag, std::string_view text) {
+  if (word == "U") fail_chown(flag, text);
   if (word == "idmap" || word.starts_with("idmap=")) {
     throw Unsupported(concat("--", flag, " ", text, ": idmapped mounts (idmap) are not supported"));
   }
@@ -318,7 +320,7 @@ class MountParser {
         fail("relabel: must be 'private' or 'shared'");
       mount_.relabel = true;
     } else if (word.key == "U" || word.key == "chown") {
-      mount_.chown = truth_of(word);
+      if (truth_of(word)) fail_chown("mount", text_);
     } else if (word.key == "subpath" || word.key == "volume-subpath") {
       mount_.subpath = value_of(word);
     } else if (word.key == "volume-nocopy") {

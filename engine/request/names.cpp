@@ -83,7 +83,10 @@ std::vector<std::string> parse_add_host(std::string_view text) {
   if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
     address = address.substr(1, address.size() - 2);
   }
-  if (address != "host-gateway" && !is_ip_address(address)) {
+  if (address == "host-gateway") {
+    throw Unsupported(concat("--add-host ", text, ": host-gateway needs a network that has a gateway"));
+  }
+  if (!is_ip_address(address)) {
     fail_flag("add-host", text, concat("invalid IP address in add-host: \"", parts->second, "\""));
   }
   std::vector<std::string> hosts;

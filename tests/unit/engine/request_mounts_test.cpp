@@ -40,9 +40,8 @@ TEST(ParseVolume, ResolvesRelativePathsAndCleansAll) {
 }
 
 TEST(ParseVolume, UnderstandsEveryOption) {
-  const MountRequest all = volume("/a:/b:ro,z,U,nocopy,noexec,nodev,nosuid,bind,rslave,subpath=x/y");
-  EXPECT_TRUE(all.read_only && all.relabel && all.chown && !all.copy_up && all.no_exec && all.no_dev &&
-              all.no_suid);
+  const MountRequest all = volume("/a:/b:ro,z,nocopy,noexec,nodev,nosuid,bind,rslave,subpath=x/y");
+  EXPECT_TRUE(all.read_only && all.relabel && !all.copy_up && all.no_exec && all.no_dev && all.no_suid);
   EXPECT_TRUE(all.non_recursive);
   EXPECT_EQ(all.propagation, "rslave");
   EXPECT_EQ(all.subpath, "x/y");
@@ -83,7 +82,8 @@ TEST(ParseVolume, NamesFlagValueAndMistake) {
 }
 
 TEST(ParseVolume, RefusesWhatItCannotDo) {
-  for (const char* text : {"/a:/b:idmap", "/a:/b:idmap=uids=0-1-1", "/a:/b:O,upperdir=/u,workdir=/w"}) {
+  for (const char* text :
+       {"/a:/b:idmap", "/a:/b:idmap=uids=0-1-1", "/a:/b:O,upperdir=/u,workdir=/w", "/a:/b:U"}) {
     EXPECT_THROW(volume(text), Unsupported) << text;
   }
 }
@@ -110,8 +110,8 @@ TEST(ParseMount, KnowsEveryTypeAndAliases) {
 TEST(ParseMount, UnderstandsOptionsOfBinds) {
   const MountRequest bind = mount(
       "type=bind,src=/a,dst=/"
-      "b,bind-propagation=rshared,bind-nonrecursive,relabel=shared,U=true,consistency=cached");
-  EXPECT_TRUE(bind.non_recursive && bind.relabel && bind.chown);
+      "b,bind-propagation=rshared,bind-nonrecursive,relabel=shared,U=false,consistency=cached");
+  EXPECT_TRUE(bind.non_recursive && bind.relabel && !bind.chown);
   EXPECT_EQ(bind.propagation, "rshared");
   EXPECT_FALSE(mount("src=v,dst=/b,volume-nocopy").copy_up);
   EXPECT_EQ(mount("src=v,dst=/b,volume-subpath=x").subpath, "x");
@@ -148,6 +148,7 @@ TEST(ParseMount, NamesFlagValueAndMistake) {
   }
   EXPECT_THROW(mount("type=glob,src=/a*,dst=/b"), Unsupported);
   EXPECT_THROW(mount("type=bind,src=/a,dst=/b,idmap=true"), Unsupported);
+  EXPECT_THROW(mount("type=bind,src=/a,dst=/b,chown=true"), Unsupported);
 }
 
 TEST(ParseTmpfs, KeepsTheOptionsOfTheFileSystem) {

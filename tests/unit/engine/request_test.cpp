@@ -318,7 +318,7 @@ TEST(ParseAddHost, TakesManyNamesAndAnyAddress) {
   EXPECT_THAT(parse_add_host("db:10.0.0.1"), ElementsAre("db:10.0.0.1"));
   EXPECT_THAT(parse_add_host("a;b:fd00::1"), ElementsAre("a:fd00::1", "b:fd00::1"));
   EXPECT_THAT(parse_add_host("a:[fd00::1]"), ElementsAre("a:fd00::1"));
-  EXPECT_THAT(parse_add_host("a:host-gateway"), ElementsAre("a:host-gateway"));
+  EXPECT_THROW(parse_add_host("a:host-gateway"), Unsupported);
   for (const char* text : {"", "a", "a:", ":1.2.3.4", "a:1.2.3", "a:1.2.3.4\nevil", "a b:1.2.3.4",
                            "a;:1.2.3.4", "a\nb:1.2.3.4", "a:[fd00::1"}) {
     EXPECT_THROW(parse_add_host(text), InvalidArgument) << text;
@@ -479,6 +479,8 @@ TEST(PlanConfig, NamesFlagAndValueOfABadNumber) {
       {[](CreateRequest& r) { r.log_options = {"path"}; }, "--log-opt"},
       {[](CreateRequest& r) { r.passwd_entry = "a:b\nroot2::0:0"; }, "--passwd-entry"}};
   for (const auto& [change, expected] : cases) EXPECT_THAT(refusal(change), HasSubstr(expected));
+  EXPECT_THAT(unsupported([](CreateRequest& r) { r.passwd_entry = "a:x:1:1::/:/bin/sh"; }),
+              HasSubstr("--passwd-entry"));
   EXPECT_THAT(unsupported([](CreateRequest& r) { r.log_driver = "journald"; }),
               HasSubstr("--log-driver journald"));
 }
