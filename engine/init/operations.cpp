@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "engine/init/accounts.h"
 #include "engine/init/context.h"
 #include "engine/init/legacy.h"
 #include "engine/init/mounts.h"
@@ -285,6 +286,9 @@ bool perform(Shared& shared, const Operation& operation, bool& replaced) {
       return make_symlink(shared, operation);
     case Operation::Kind::file:
       return make_file(shared, operation);
+    case Operation::Kind::user_entry:
+    case Operation::Kind::group_entry:
+      return add_account(shared.root_fd, operation);
     case Operation::Kind::mask:
       return mask(shared, operation);
     case Operation::Kind::read_only:

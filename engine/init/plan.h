@@ -84,15 +84,17 @@ struct Root {
 // paths; they are resolved by openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) and made when missing.
 struct Operation {
   enum class Kind : std::uint8_t {
-    filesystem,  // fsopen(fstype), options, fsmount, move_mount onto target
-    bind,        // open_tree(source, CLONE), attributes, move_mount onto target
-    device,      // bind of a device node after checking that its rdev is `rdev`; made by mknod when `mknod`
-    directory,   // mkdir -p target, mode, uid, gid
-    symlink,     // target -> source; an existing entry stays
-    file,        // target with `content`, mode; an existing file is replaced, a symlink is not followed
-    mask,        // file: /dev/null over it; directory: an empty read-only tmpfs over it; missing: nothing
-    read_only,   // bind onto itself, read-only; missing: nothing
-    sysctl       // write `content` to /proc/sys/<target> by an own procfs handle
+    filesystem,   // fsopen(fstype), options, fsmount, move_mount onto target
+    bind,         // open_tree(source, CLONE), attributes, move_mount onto target
+    device,       // bind of a device node after checking that its rdev is `rdev`; made by mknod when `mknod`
+    directory,    // mkdir -p target, mode, uid, gid
+    symlink,      // target -> source; an existing entry stays
+    file,         // target with `content`, mode; an existing file is replaced, a symlink is not followed
+    user_entry,   // `content`, a passwd(5) line, at the end of target unless a line there has `uid`
+    group_entry,  // the same of group(5) and `gid`
+    mask,         // file: /dev/null over it; directory: an empty read-only tmpfs over it; missing: nothing
+    read_only,    // bind onto itself, read-only; missing: nothing
+    sysctl        // write `content` to /proc/sys/<target> by an own procfs handle
   };
   Kind kind = Kind::filesystem;
   bool optional = false;     // a failure is a notice, the next operation follows

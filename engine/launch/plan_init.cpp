@@ -222,6 +222,18 @@ void add_files(const Spec& spec, Arena& arena, OperationList& list) {
   }
 }
 
+void add_accounts(const Spec& spec, Arena& arena, OperationList& list) {
+  for (const SpecAccount& account : spec.accounts) {
+    const auto kind = account.is_group ? Operation::Kind::group_entry : Operation::Kind::user_entry;
+    Operation& operation = list.add(kind, account.path, concat("adding the user's entry to ", account.path));
+    operation.content = arena.text(account.line);
+    operation.content_size = static_cast<std::uint32_t>(account.line.size());
+    operation.uid = operation.gid = account.id;
+    operation.optional =
+        true;  // a name is a comfort: a file that cannot be written is no reason not to start
+  }
+}
+
 void add_restrictions(const Spec& spec, OperationList& list) {
   for (const std::string& path : spec.masked_paths) {
     list.add(Operation::Kind::mask, path, concat("masking ", path));
@@ -356,6 +368,7 @@ init::Plan* plan_init(const Spec& spec, const rootless::HostFacts& host, const s
   add_devices(spec, host.rootful && !is_new(spec, "user"), arena, list);
   if (spec.device_links) add_device_links(arena, list);
   add_files(spec, arena, list);
+  add_accounts(spec, arena, list);
   add_restrictions(spec, list);
   plan->operations = list.finish();
   plan->process = plan_process(spec, host, seccomp, arena, words);

@@ -36,6 +36,7 @@ Spec build_spec(const SpecInput& input) {
   spec.root_read_only = config.read_only;
   if (namespaces.uts.kind == NamespaceMode::Kind::own) spec.hostname = hostname;
   build_mounts(input, namespaces, security, spec);
+  build_accounts(input, spec);
   build_devices(input, spec);
   build_security(input, namespaces, security, spec);
   build_limits(input, spec);

@@ -36,6 +36,7 @@ void build_mounts(const SpecInput& input, const NamespacePlanning& namespaces,
 // Parents before children, otherwise as they come.
 void sort_parents_first(std::vector<SpecMount>& mounts);
 
+void build_accounts(const SpecInput& input, Spec& spec);
 void build_devices(const SpecInput& input, Spec& spec);
 void build_security(const SpecInput& input, const NamespacePlanning& namespaces,
                     const SecurityOptions& security, Spec& spec);

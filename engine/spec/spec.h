@@ -34,6 +34,13 @@ struct SpecFile {  // made in the container after the mounts
   std::uint32_t mode = 0644;
 };
 
+// A line that /etc/passwd or /etc/group gets when nobody there has the id.
+struct SpecAccount {
+  std::string path, line;
+  std::uint32_t id = 0;
+  bool is_group = false;
+};
+
 struct SpecNamespace {
   std::string type;        // "user", "mount", "pid", "ipc", "uts", "cgroup", "network", "time"
   std::string path;        // join this file
@@ -80,6 +87,7 @@ struct Spec {
   std::string hostname, domainname;
   std::vector<SpecMount> mounts;  // parents before children
   std::vector<SpecFile> files;
+  std::vector<SpecAccount> accounts;
   // Of the host, made anew and empty before the start: uppers and work directories of overlay mounts.
   std::vector<std::string> scratch_directories;
   std::vector<SpecDevice> devices;

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Entries for users and groups that the image does not know.
+#pragma once
+
+#include "engine/init/plan.h"
+
+namespace knarr::engine::init {
+
+// Operation::Kind::user_entry and group_entry. An image without the file is left as it is.
+bool add_account(int root_fd, const Operation& operation);
+
+}  // namespace knarr::engine::init
