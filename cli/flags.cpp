@@ -176,8 +176,9 @@ class FlagParser {
   }
 
   [[noreturn]] static void throw_unsupported(const Flag& flag, std::string_view value) {
-    // A flag with harmless values is not refused as such: the value is.
-    if (flag.harmless.empty()) throw Unsupported(concat("--", flag.name, " is not supported yet"));
+    // Where there are modes to choose from, only this one is refused.
+    if (flag.completion != Completion::words)
+      throw Unsupported(concat("--", flag.name, " is not supported yet"));
     throw Unsupported(concat("--", flag.name, '=', value, " is not supported yet"));
   }
 

@@ -25,7 +25,8 @@ void add_containers(const engine::Engine& engine, CompletionAnswer& answer) {
   const auto add = [&](const std::string& text, const std::string& description) {
     if (text.starts_with(answer.prefix)) answer.candidates.push_back({text, description});
   };
-  for (const ListedContainer& container : list_containers(engine)) {
+  const bool running = answer.more == Completion::running_containers;
+  for (const ListedContainer& container : running ? list_running(engine) : list_containers(engine)) {
     if (!wants_state(answer.more, container.status.state)) continue;
     add(container.summary.name, container.summary.image);
     // Ids only for who has begun to type one.

@@ -1,21 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/container_list.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
+#include "rootless/sys/file.h"
 
 namespace knarr::cli {
+
+namespace {
+
+ListedContainer make_listed(engine::Summary summary) {
+  const std::int64_t created_ns = engine::parse_rfc3339(summary.created).value_or(0);
+  return {.summary = std::move(summary), .created_ns = created_ns, .status = {}};
+}
+
+}  // namespace
 
 std::vector<ListedContainer> list_summaries(const engine::Engine& engine) {
   std::vector<ListedContainer> containers;
   for (const storage::ContainerEntry& entry : engine.containers().list()) {
     auto summary = engine::parse_summary(entry.summary);
+    if (summary) containers.push_back(make_listed(std::move(*summary)));
+  }
+  return containers;
+}
+
+std::vector<ListedContainer> list_running(const engine::Engine& engine) {
+  std::vector<ListedContainer> containers;
+  // What runs has a directory among those of running containers.
+  for (const std::string& id : sys::list_directory(AT_FDCWD, engine.run_directory(""))) {
+    engine::ContainerStatus status = engine.status(id);
+    if (status.state != engine::State::running) continue;
+    const auto line = engine.containers().read_if_exists(id, "summary");
+    auto summary = line ? engine::parse_summary(*line) : std::nullopt;
     if (!summary) continue;
-    ListedContainer& container = containers.emplace_back();
-    container.created_ns = engine::parse_rfc3339(summary->created).value_or(0);
-    container.summary = std::move(*summary);
+    containers.push_back(make_listed(std::move(*summary)));
+    containers.back().status = std::move(status);
   }
   return containers;
 }

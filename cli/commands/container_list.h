@@ -20,7 +20,9 @@ struct ListedContainer {
 
 // In no order. Records that vanish or cannot be read meanwhile are left out.
 std::vector<ListedContainer> list_containers(const engine::Engine& engine);
-// The same without asking whether they run.
+// Only those that run: looks at no other, however many there are.
+std::vector<ListedContainer> list_running(const engine::Engine& engine);
+// The same as list_containers() without asking whether they run.
 std::vector<ListedContainer> list_summaries(const engine::Engine& engine);
 
 // "Up 3 seconds", "Exited (0) 2 minutes ago", "Created".

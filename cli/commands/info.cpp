@@ -25,7 +25,6 @@ namespace {
 using templates::Value;
 
 constexpr auto flags = std::to_array<Flag>({
-    toggle("debug", 'D', "Accepted for podman's sake: all is shown anyway").unlisted(),
     text_flag("format", 'f', "TEMPLATE", "Show JSON (json) or what a Go template says"),
 });
 static_assert(is_well_formed(flags));

@@ -24,7 +24,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   const auto signal = engine::parse_signal(name);
   if (!signal) throw InvalidArgument(concat("invalid signal: ", quote_go(name)));
   const engine::Engine engine = open_engine(invocation);
-  const auto containers = choose_containers(engine, arguments, {.states = {engine::State::running}});
+  const auto containers = choose_containers(engine, arguments, {.only_running = true});
   return act_on_each(invocation.out, containers, [&](const Chosen& container) {
     engine::kill(engine, container.id, *signal);
     return container.name;

@@ -55,10 +55,8 @@ std::vector<ListedContainer> choose(const engine::Engine& engine, const Argument
   const ContainerFilter filter(engine, arguments.list("filter"));
   const std::int64_t last = arguments.boolean("latest") ? 1 : arguments.integer("last");
   const bool all = arguments.boolean("all") || last >= 0 || filter.asks_for_state();
-  std::vector<ListedContainer> containers = list_containers(engine);
-  std::erase_if(containers, [&](const ListedContainer& container) {
-    return (!all && container.status.state != engine::State::running) || !filter.matches(container);
-  });
+  std::vector<ListedContainer> containers = all ? list_containers(engine) : list_running(engine);
+  std::erase_if(containers, [&](const ListedContainer& container) { return !filter.matches(container); });
   if (last >= 0 && containers.size() > static_cast<std::size_t>(last)) {
     sort_containers(containers, "created");
     containers.erase(containers.begin(), containers.end() - last);

@@ -43,10 +43,9 @@ std::vector<Chosen> choose_matching(const engine::Engine& engine, const Argument
   const ContainerFilter filter(
       engine, arguments.knows("filter") ? arguments.list("filter") : std::vector<std::string>{});
   std::vector<Chosen> chosen;
-  for (const ListedContainer& container : list_containers(engine)) {
-    const bool in_state = choice.states.empty() || std::find(choice.states.begin(), choice.states.end(),
-                                                             container.status.state) != choice.states.end();
-    if (in_state && filter.matches(container)) chosen.push_back({container.summary.id, container.summary.id});
+  for (const ListedContainer& container :
+       choice.only_running ? list_running(engine) : list_containers(engine)) {
+    if (filter.matches(container)) chosen.push_back({container.summary.id, container.summary.id});
   }
   return chosen;
 }

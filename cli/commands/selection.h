@@ -25,8 +25,7 @@ struct Chosen {
 
 struct Choice {
   bool ignore_missing = false;
-  // With --all and --filter, only containers in one of these states; empty: in any.
-  std::vector<engine::State> states = {};
+  bool only_running = false;  // of those that --all and --filter choose
 };
 
 // Throws UsageError when the line names no container, or mixes ways to name them.

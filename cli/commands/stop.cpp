@@ -23,7 +23,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   const bool ignore = arguments.boolean("ignore");
   std::vector<Chosen> containers =
-      choose_containers(engine, arguments, {.ignore_missing = ignore, .states = {engine::State::running}});
+      choose_containers(engine, arguments, {.ignore_missing = ignore, .only_running = true});
   if (ignore) std::erase_if(containers, [](const Chosen& container) { return container.id.empty(); });
   const std::optional<int> timeout = stop_timeout(arguments);
   return act_on_each(invocation.out, containers, [&](const Chosen& container) {

@@ -40,7 +40,7 @@ class Writer {
  public:
   void write(const Value& value, std::size_t depth) {
     if (value.type() == Type::list) {
-      for (const Value& item : value.items()) write_entry(std::string(depth, ' ') + '-', item, depth);
+      for (const Value& item : value.items()) write_item(item, depth);
       return;
     }
     std::vector<const Value::Member*> members;
@@ -59,6 +59,14 @@ class Writer {
   std::string take() { return std::move(text_); }
 
  private:
+  // The first line of a block stands behind its dash.
+  void write_item(const Value& item, std::size_t depth) {
+    if (!is_block(item)) return write_entry(std::string(depth, ' ') + '-', item, depth);
+    const std::size_t begin = text_.size();
+    write(item, depth + 2);
+    text_[begin + depth] = '-';
+  }
+
   void write_entry(const std::string& lead, const Value& value, std::size_t depth) {
     text_ += lead;
     if (!is_block(value)) {

@@ -19,8 +19,8 @@ constexpr auto verb_flags = std::to_array<Flag>({
     list_flag("cap-add", 0, "CAPABILITY", "capabilities"),
     text_flag("name", 0, "NAME", "name"),
     text_flag("network", 0, "MODE", "network").also("net"),
-    text_flag("restart", 0, "POLICY", "restart").not_yet("no"),
-    text_flag("memory", 'm', "BYTES", "memory").not_yet(),
+    text_flag("restart", 0, "POLICY", "restart").one_of("no always").not_yet("no"),
+    text_flag("memory", 'm', "BYTES", "memory").not_yet("0"),
     toggle("oom-kill-disable", 0, "oom").not_yet(),
     integer_flag("oom-score-adj", 0, "NUMBER", "oom"),
     natural_flag("stop-timeout", 0, "SECONDS", "timeout").with_default("10"),
@@ -166,6 +166,7 @@ TEST(Flags, WhatIsNotSupportedYetIsRefused) {
 
 TEST(Flags, AskingForWhatHappensAnywayIsFine) {
   EXPECT_EQ(error_of({"--restart=no"}), "no error");
+  EXPECT_EQ(error_of({"--memory=0"}), "no error");
   EXPECT_EQ(error_of({"--oom-kill-disable=false"}), "no error");
 }
 
