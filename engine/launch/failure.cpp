@@ -115,7 +115,7 @@ constexpr const char* unmapped_hint =
 
 // --- mounts ---
 
-std::string mount_hint(const std::string& act, int code) {
+std::string mount_hint(const std::string& act, int code, bool root) {
   const bool overlay = act.find("overlay") != std::string::npos;
   switch (code) {
     case EPERM:
@@ -130,9 +130,9 @@ std::string mount_hint(const std::string& act, int code) {
         return "the file system of the store may not serve as an overlay's upper layer; try another --root";
       return {};
     case EACCES:
-      return "the container's root may not enter a directory on the way: with --userns=nomap the caller's "
-             "own "
-             "files are nobody's";
+      if (!root) return {};
+      return "the container's root may not enter the store: with --userns=nomap the caller's own files are "
+             "nobody's";
     case ENOSPC:
       return "no space, no inodes, or more mounts than /proc/sys/fs/mount-max allows";
     case EOVERFLOW:
@@ -144,8 +144,8 @@ std::string mount_hint(const std::string& act, int code) {
   }
 }
 
-[[noreturn]] void fail_mount(const std::string& act, int code) {
-  fail(sentence(act, code), mount_hint(act, code));
+[[noreturn]] void fail_mount(const std::string& act, int code, bool root = false) {
+  fail(sentence(act, code), mount_hint(act, code, root));
 }
 
 // --- all steps ---
@@ -226,7 +226,7 @@ std::string_view step_words(Step step) {
     case Step::working_directory:
       fail_working_directory(words, code);
     case Step::mount_root:
-      fail_mount(words.root, code);
+      fail_mount(words.root, code, /*root=*/true);
     case Step::operation:
       fail_mount(at_or(words.operations, report.index, std::string(step_words(report.step))), code);
     case Step::user_ids:
