@@ -219,9 +219,10 @@ void set_directory_attributes(int directory_fd, const Attributes& attributes, co
   if (::fchmod(directory_fd, attributes.mode & ~set_id_bits) < 0) throw_errno("setting its mode");
 }
 
-void mark_opaque(int directory_fd, const TreePolicy& policy) {
-  const char* name = policy.in_initial_namespace ? "trusted.overlay.opaque" : "user.overlay.opaque";
-  if (::fsetxattr(directory_fd, name, "y", 1, 0) < 0) throw_errno("marking the directory opaque");
+void mark_opaque(int directory_fd) {
+  // Root's overlays are mounted with userxattr as well: a layer means the same wherever it was unpacked.
+  if (::fsetxattr(directory_fd, "user.overlay.opaque", "y", 1, 0) < 0)
+    throw_errno("marking the directory opaque");
 }
 
 }  // namespace knarr::storage

@@ -80,6 +80,6 @@ bool is_whiteout(int dir_fd, const std::string& name);
 // end, because what is made inside would inherit the one and change the other.
 void set_directory_attributes(int directory_fd, const Attributes& attributes, const TreePolicy& policy);
 // Hides what lower layers have in this directory.
-void mark_opaque(int directory_fd, const TreePolicy& policy);
+void mark_opaque(int directory_fd);
 
 }  // namespace knarr::storage

@@ -66,7 +66,7 @@ void TreeWriter::place(TarEntry& entry, ContentSource& content) {
   if (whiteout.kind == Whiteout::opaque) {
     // Overlay merges the roots of all layers whatever they say.
     if (parent.parent == nullptr) throw Unsupported("a layer that hides all of the layers below");
-    return mark_opaque(directories_.open_for_attributes(parent).get(), policy_);
+    return mark_opaque(directories_.open_for_attributes(parent).get());
   }
   const std::string_view name = leaf_of(path);
   if (entry.type == TarType::directory) return place_directory(entry, parent, name);
@@ -148,7 +148,7 @@ void TreeWriter::place_node(const TarEntry& entry, Directory& parent, TreeJob jo
 // nothing of the lower one.
 void TreeWriter::place_whiteout(Directory& parent, const std::string& name) {
   if (Directory* const own = directories_.find_child(parent, name)) {
-    return mark_opaque(directories_.open_for_attributes(*own).get(), policy_);
+    return mark_opaque(directories_.open_for_attributes(*own).get());
   }
   TreeJob job;
   job.kind = TreeJob::Kind::whiteout;
@@ -206,7 +206,7 @@ Directory& TreeWriter::make_directory(Directory& parent, std::string_view name, 
     if (::mkdirat(dir_fd, leaf.c_str(), mode & 01777) < 0) throw_errno("creating directory ", leaf);
   }
   Directory& directory = directories_.add(parent, name);
-  if (is_opaque) mark_opaque(directories_.open_for_attributes(directory).get(), policy_);
+  if (is_opaque) mark_opaque(directories_.open_for_attributes(directory).get());
   return directory;
 }
 
