@@ -61,7 +61,11 @@ int make_overlay(Span<MountOption> options, bool& too_old) {
     too_old = errno == EINVAL && std::strcmp(option.key, "lowerdir+") == 0;
     return -1;
   }
-  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) return -1;
+  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) {
+    // Before 6.5 every key is accepted, and an unknown one is only refused now.
+    too_old = errno == EINVAL;
+    return -1;
+  }
   return ::fsmount(context.get(), FSMOUNT_CLOEXEC, 0);
 }
 

@@ -30,26 +30,34 @@ std::string join_lowers(const std::vector<std::string>& lowers) {
   return joined;
 }
 
-void set_lowers(int context, const std::vector<std::string>& lowers) {
-  for (std::size_t i = 0; i < lowers.size(); ++i) {
-    if (::fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", lowers[i].c_str(), 0) == 0) continue;
-    if (i != 0 || errno != EINVAL) throw_errno("mounting overlay: adding layer ", lowers[i]);
-    return set_option(context, "lowerdir", join_lowers(lowers));
+// "lowerdir+" takes one at a time; older kernels refuse it, some only when the mount is made.
+enum class Lowers { appended, joined };
+
+bool create(int context, const RootfsPlan& plan, Lowers lowers) {
+  if (lowers == Lowers::joined) {
+    set_option(context, "lowerdir", join_lowers(plan.lowers));
+  } else {
+    for (const std::string& lower : plan.lowers) {
+      if (::fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", lower.c_str(), 0) < 0) return false;
+    }
   }
+  set_option(context, "upperdir", plan.upper);
+  set_option(context, "workdir", plan.work);
+  if (plan.userxattr && ::fsconfig(context, FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) < 0) return false;
+  return ::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
 }
 
 }  // namespace
 
 sys::UniqueFd mount_detached(const RootfsPlan& plan) {
   if (!plan.directory.empty()) return sys::open_at(AT_FDCWD, plan.directory, O_PATH | O_DIRECTORY);
-  const sys::UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
+  sys::UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
   if (!context) throw_errno("mounting overlay");
-  set_lowers(context.get(), plan.lowers);
-  set_option(context.get(), "upperdir", plan.upper);
-  set_option(context.get(), "workdir", plan.work);
-  if (plan.userxattr) ::fsconfig(context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0);
-  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0)
-    throw_errno("mounting overlay");
+  if (!create(context.get(), plan, Lowers::appended)) {
+    if (errno != EINVAL) throw_errno("mounting overlay");
+    context.reset(::fsopen("overlay", FSOPEN_CLOEXEC));
+    if (!context || !create(context.get(), plan, Lowers::joined)) throw_errno("mounting overlay");
+  }
   sys::UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
   if (!mount) throw_errno("mounting overlay");
   return mount;
