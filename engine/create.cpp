@@ -75,6 +75,8 @@ void replace_existing(const Engine& engine, const std::string& name) {
 }  // namespace
 
 ContainerConfig create_record(const Engine& engine, const CreateOptions& options) {
+  // Until the record names the image, nothing else keeps a prune from taking it.
+  const auto references = engine.store().lock_gc(sys::Lock::Mode::shared);
   const auto image = resolve_image(engine, options);
   if (options.replace) replace_existing(engine, options.request.name);
   ContainerConfig config =

@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
 #include "rootless/user_namespace.h"
@@ -54,8 +56,15 @@ void ensure_volumes(const Engine& engine, const ContainerConfig& config) {
 }
 
 void prepare_volumes(const Engine& engine, const ContainerConfig& config, const storage::RootfsPlan& root) {
+  if (pending_copy_ups(engine, config).empty()) return;
+  // Two containers that start at once must not both fill a volume: who comes second finds it filled. In the
+  // order of their names, as all who lock several do.
+  std::set<std::string> names;
+  for (const CopyUp& volume : pending_copy_ups(engine, config)) names.insert(volume.volume);
+  std::vector<sys::Lock> locks;
+  for (const std::string& name : names) locks.push_back(engine.volumes().lock_volume(name));
+
   const std::vector<CopyUp> pending = pending_copy_ups(engine, config);
-  if (pending.empty()) return;
   const pid_t child = sys::fork_child([&] { return copy_up(engine, root, pending); });
   if (sys::wait_child(child).code != 0)
     throw Error("the volumes of the container could not be filled from its image");
