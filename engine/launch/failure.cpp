@@ -228,7 +228,7 @@ std::string_view step_words(Step step) {
     case Step::mount_root:
       fail_mount(words.root, code, /*root=*/true);
     case Step::operation:
-      fail_mount(at_or(words.operations, report.index, std::string(step_words(report.step))), code);
+      fail_mount(describe_step(report, words), code);
     case Step::user_ids:
       fail_ids(concat("changing to user ", words.user.empty() ? "0" : words.user), code);
     case Step::set_ids:
@@ -303,6 +303,18 @@ std::string_view monitor_words(std::uint32_t step) {
 }
 
 }  // namespace
+
+std::string describe_step(const init::Report& report, const InitPlanWords& words) {
+  const std::string general(step_words(report.step));
+  switch (report.step) {
+    case Step::operation:
+      return at_or(words.operations, report.index, general);
+    case Step::mount_root:
+      return words.root;
+    default:
+      return general;
+  }
+}
 
 void throw_launch_failure(const monitor::StartReport& report, const InitPlanWords& words) {
   switch (report.kind) {

@@ -44,6 +44,8 @@ class LaunchError : public Error {
  private:
   int exit_status_;
 };
+// What init was doing, in words: "mounting /data from /home/me/data". For notices.
+std::string describe_step(const init::Report& report, const InitPlanWords& words);
 [[noreturn]] void throw_launch_failure(const monitor::StartReport& report, const InitPlanWords& words);
 
 }  // namespace knarr::engine

@@ -39,10 +39,7 @@ void detach_standard_streams() {
 }
 
 std::string describe_notice(const init::Report& notice, const InitPlanWords& words) {
-  const std::string& act = notice.step == init::Step::operation && notice.index < words.operations.size()
-                               ? words.operations[notice.index]
-                               : words.root;
-  return concat("skipped ", act, ": ", errno_words(notice.error));
+  return concat("skipped ", describe_step(notice, words), ": ", errno_words(notice.error));
 }
 
 // nullptr when the command gave up or died.

@@ -427,6 +427,14 @@ TEST(LaunchFailure, AnOperationIsNamedByItsIndex) {
   EXPECT_THAT(failure_of(init_failure(Step::operation, EPERM, 0), some_words()).hint, Not(HasSubstr("fuse")));
 }
 
+TEST(DescribeStep, NamesWhatWasSkipped) {
+  const InitPlanWords words = some_words();
+  EXPECT_EQ(describe_step({init::Report::Kind::notice, Step::operation, 1, EPERM}, words),
+            "mounting /data from /home/me/data");
+  EXPECT_EQ(describe_step({init::Report::Kind::notice, Step::oom_score, 0, EACCES}, words),
+            "setting the OOM score (--oom-score-adj)");
+}
+
 TEST(LaunchFailure, HintsNameTheWayOut) {
   const InitPlanWords words = some_words();
   EXPECT_EQ(failure_of(init_failure(Step::mount_root, EPERM), words).message,
