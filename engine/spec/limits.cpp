@@ -44,10 +44,11 @@ void build_limits(const SpecInput& input, Spec& spec) {
         {.type = limit_type(limit.name), .soft = limit_value(limit.soft), .hard = limit_value(limit.hard)});
   }
   if (!input.config.oom_score_adj) return;
-  // Lowering it takes CAP_SYS_RESOURCE over the host.
-  spec.process.oom_score_adj = input.host.rootful
-                                   ? *input.config.oom_score_adj
-                                   : std::max(*input.config.oom_score_adj, input.facts.oom_score_adj);
+  // Lowering it takes this capability over the host.
+  const auto resource = rootless::capability_bit(*rootless::parse_capability("SYS_RESOURCE"));
+  const bool may_lower = input.host.rootful && (input.facts.bounding & resource) != 0;
+  spec.process.oom_score_adj = may_lower ? *input.config.oom_score_adj
+                                         : std::max(*input.config.oom_score_adj, input.facts.oom_score_adj);
 }
 
 }  // namespace knarr::engine

@@ -41,13 +41,18 @@ void add_user_namespace(const SpecInput& input, const UserNamespaceMode& mode, N
   plan.namespaces.push_back(entry);
 }
 
+// The user is 0 in R: kept there, all ids are.
+rootless::IdMap plan_kept_id(const rootless::IdMap& outer, std::uint32_t id) {
+  return id == 0 ? rootless::plan_nested_identity(outer) : rootless::plan_keep_id(outer, id);
+}
+
 void plan_id_maps(const SpecInput& input, const UserNamespaceMode& mode, NamespacePlanning& plan) {
   const rootless::IdMaps& outer = input.host.r_maps;
   if (mode.kind == UserKind::keep_id) {
     const std::uint32_t uid = mode.uid.value_or(input.host.uid);
     const std::uint32_t gid = mode.gid.value_or(input.host.gid);
-    plan.uid_mappings = rootless::plan_keep_id(outer.uids, uid);
-    plan.gid_mappings = rootless::plan_keep_id(outer.gids, gid);
+    plan.uid_mappings = plan_kept_id(outer.uids, uid);
+    plan.gid_mappings = plan_kept_id(outer.gids, gid);
     if (mode.size) {
       plan.uid_mappings = limit_ids(plan.uid_mappings, *mode.size, uid);
       plan.gid_mappings = limit_ids(plan.gid_mappings, *mode.size, gid);

@@ -237,6 +237,13 @@ TEST(Namespaces, KeepIdMapsTheUserToItself) {
   EXPECT_EQ(rootless::count_ids(other.uid_mappings), 5u);
 }
 
+TEST(Namespaces, KeepingRootsIdKeepsAll) {
+  World world;
+  world.host = rootful_host();
+  world.request.user_namespace = "keep-id";
+  EXPECT_EQ(world.build().uid_mappings, rootless::plan_nested_identity(world.host.r_maps.uids));
+}
+
 TEST(Namespaces, NomapLeavesTheUserOut) {
   World world;
   world.request.user_namespace = "nomap";
@@ -564,6 +571,8 @@ TEST(Limits, WithoutPrivilegeTheOomScoreOnlyRises) {
   world.host = rootful_host();
   world.request.oom_score_adj = "-100";
   EXPECT_EQ(world.build().process.oom_score_adj, -100);
+  world.facts.bounding = rootless::default_capabilities();
+  EXPECT_EQ(world.build().process.oom_score_adj, 50);
 }
 
 TEST(Devices, OfTheUserReplaceDefaultsOfTheSamePath) {
