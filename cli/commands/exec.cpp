@@ -49,18 +49,18 @@ std::vector<std::string> make_environment(const Arguments& arguments) {
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   engine::protect_own_binary(invocation.argv);
+  // With --cidfile and --latest all words are the command.
+  const bool named = !arguments.given("cidfile") && !arguments.boolean("latest");
+  std::vector<std::string> words = arguments.positional();
+  if (words.size() < (named ? 2u : 1u)) throw UsageError("you must provide a command to run");
   const engine::Engine engine = open_engine(invocation);
   engine::ExecRequest request;
-  std::vector<std::string> words = arguments.positional();
   if (arguments.given("cidfile")) {
     request.id = engine.containers().get_id(read_id_file(arguments.text("cidfile")));
-  } else if (arguments.boolean("latest")) {
-    request.id = latest_container(engine);
   } else {
     request.id = choose_one(engine, arguments);
-    words.erase(words.begin());
   }
-  if (words.empty()) throw UsageError("you must provide a command to run");
+  if (named) words.erase(words.begin());
   request.command = std::move(words);
   request.env = make_environment(arguments);
   request.user = arguments.text("user");

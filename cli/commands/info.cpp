@@ -212,7 +212,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   } else if (templates::is_json(*format)) {
     invocation.out.line(render_json_indented(document, 4));
   } else {
-    invocation.out.append(templates::render_report({.name = "info"}, *format, {document}));
+    invocation.out.append(templates::render_report({.name = "info", .is_list = false}, *format, {document}));
   }
   return 0;
 }

@@ -78,7 +78,7 @@ void print_objects(Output& out, const std::string& format, const std::vector<Val
     out.line(render_json_indented(list, 4));
     return;
   }
-  out.append(templates::render_report({.name = "inspect", .with_titles = false}, format, objects));
+  out.append(templates::render_report({.name = "inspect", .is_list = false}, format, objects));
 }
 
 // What is found is shown even when something else is missing.

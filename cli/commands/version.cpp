@@ -18,11 +18,13 @@ static_assert(is_well_formed(flags));
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const Value client = version_value();
-  const Value document = Value::structure("Version").set("Client", client);
+  Value document = Value::structure("Version").set("Client", client);
+  for (const Value::Member& member : client.members()) document.set_hidden(member.name, member.value);
   if (const auto format = arguments.find_text("format")) {
     const bool json = templates::is_json(*format);
-    invocation.out.append(json ? render_json_indented(document, 4) + '\n'
-                               : templates::render_report({.name = "version"}, *format, {document}));
+    invocation.out.append(
+        json ? render_json_indented(document, 4) + '\n'
+             : templates::render_report({.name = "version", .is_list = false}, *format, {document}));
     return 0;
   }
   const auto field = [&](std::string_view name) { return render_plain(*client.find(name)); };

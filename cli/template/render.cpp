@@ -345,6 +345,12 @@ Template Template::parse(std::string name, std::string_view text) {
   return Template(std::move(name), std::string(text), std::move(block));
 }
 
+bool Template::ranges_over_all() const {
+  if (block_->nodes.empty() || block_->nodes.front().kind != Node::Kind::range) return false;
+  const std::vector<Command>& commands = block_->nodes.front().pipeline.commands;
+  return commands.size() == 1 && commands.front().operands.front().kind == Operand::Kind::dot;
+}
+
 std::string Template::render(const Value& data) const {
   return Renderer(name_, text_, data).run(*block_, data);
 }

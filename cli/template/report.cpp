@@ -29,10 +29,6 @@ std::string normalize(std::string_view format, bool is_table) {
   return normal;
 }
 
-bool ranges_over_all(std::string_view format) {
-  return format.starts_with("{{range") || format.starts_with("{{- range") || format.starts_with("{{ range");
-}
-
 Value make_titles(const Report& report) {
   const auto title_of = [&report](std::string_view field, std::span<const Value> arguments) -> Value {
     // {{.Label "io.x"}} is titled by the label.
@@ -91,7 +87,7 @@ std::string render_report(const Report& report, std::string_view format, const s
   if (is_table) format.remove_prefix(table_prefix.size());
   const std::string normal = normalize(format, is_table);
   const Template parsed = Template::parse(report.name, normal);
-  if (ranges_over_all(normal)) return parsed.render(list_of(rows));
+  if (report.is_list && parsed.ranges_over_all()) return parsed.render(list_of(rows));
   std::string text;
   if (is_table && report.with_titles) text = render_titles(parsed, report);
   for (const Value& row : rows) text += parsed.render(row) + '\n';

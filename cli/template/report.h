@@ -17,6 +17,7 @@ struct Report {
   // Titles of fields whose title is not their name in upper case: {"ID", "CONTAINER ID"}.
   std::map<std::string, std::string> titles;
   bool with_titles = true;  // false: --noheading
+  bool is_list = true;      // {{range .}} gets all rows; false: a row at a time, whatever the template does
 };
 
 // Whether the format asks for JSON instead of a template.

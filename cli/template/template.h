@@ -29,6 +29,8 @@ class Template {
   // `name` is used in errors only.
   static Template parse(std::string name, std::string_view text);
   std::string render(const Value& data) const;
+  // {{range .}}...: it wants the list, not a row of it.
+  bool ranges_over_all() const;
 
  private:
   Template(std::string name, std::string text, std::shared_ptr<const Block> block)

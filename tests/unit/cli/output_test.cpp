@@ -83,6 +83,15 @@ TEST(Report, ARangeGetsTheWholeList) {
             "1;2;");
 }
 
+TEST(Report, ARangeOverAMemberIsOfARow) {
+  EXPECT_EQ(render_report({.name = "ps"}, "{{range .Names}}<{{.}}>{{end}}", {row("1", "a"), row("2", "b")}),
+            "<a>\n<b>\n");
+}
+
+TEST(Report, ThatIsNoListGivesARangeEachRow) {
+  EXPECT_EQ(render_report({.name = "inspect", .is_list = false}, "{{range .}}{{.}}{{end}}", {Value(2)}), "01\n");
+}
+
 TEST(Titles, AreTheWordsOfTheFieldsName) {
   EXPECT_EQ(templates::make_title("CreatedAt"), "CREATED AT");
   EXPECT_EQ(templates::make_title("ID"), "ID");
