@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <cstdlib>
 
 #include "rootless/sys/error.h"
@@ -224,7 +223,9 @@ std::optional<std::int64_t> parse_duration(std::string_view text) {
     text.remove_prefix(length);
   }
   if (total >= 9.2e18) return std::nullopt;
-  return static_cast<std::int64_t>(std::llround(negative ? -total : total));
+  // Not llround(): libm would be one more library to load in every command.
+  const auto rounded = static_cast<std::int64_t>(total + 0.5);
+  return negative ? -rounded : rounded;
 }
 
 std::int64_t parse_time(std::int64_t now_ns, std::string_view text) {

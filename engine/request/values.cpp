@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <limits>
 
 #include "rootless/sys/error.h"
@@ -99,7 +98,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   const auto [end, error] =
       std::from_chars(number.data(), number.data() + number.size(), value, std::chars_format::fixed);
   if (error != std::errc{} || end != number.data() + number.size()) return std::nullopt;
-  value *= std::pow(1024.0, *exponent);
+  value *= static_cast<double>(std::uint64_t{1} << (10 * *exponent));
   if (value >= 9223372036854775808.0) return std::nullopt;
   return static_cast<std::uint64_t>(value);
 }
