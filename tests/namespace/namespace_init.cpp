@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // What init makes of the operations of a plan, by every caller and without the newer system calls.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <sstream>
 
+#include "rootless/sys/file.h"
 #include "tests/namespace/init_container.h"
 
 namespace knarr::test {
 namespace {
 
 using engine::init::MountOption;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 using Kind = Operation::Kind;
 
@@ -317,6 +320,34 @@ TEST_P(InitOperations, ADeviceDoesNotGoThroughALinkToTheHost) {
   container.add({.kind = Kind::device, .target = "/dev/null", .source = "/dev/null", .rdev = makedev(1, 3)});
   EXPECT_EQ(output_of("echo x > /dev/null; stat -L -c '%F %t:%T' /dev/null"), "character special file 1:3\n");
   EXPECT_EQ(read_text(sentinel), "of the host\n");
+}
+
+// A neighbour with write access to the same volume swaps a directory of it for a link to the host while the
+// container's mounts are made.
+TEST_P(InitOperations, ATargetSwappedForALinkMeanwhileNeverReachesTheHost) {
+  const std::string sentinel = container.host("/sentinel"), swapped = container.rootfs("/vol/dir"),
+                    other = container.rootfs("/vol/other");
+  container.make_directory(sentinel);
+  container.make_directory(swapped);
+  container.make_symlink(sentinel, other);
+  const pid_t neighbour = ::fork();
+  ASSERT_GE(neighbour, 0);
+  if (neighbour == 0) {
+    for (;;) ::renameat2(AT_FDCWD, swapped.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE);
+  }
+  const std::string source = container.make_host_file("source", "bound\n");
+  for (int i = 0; i < 8; ++i) {
+    container.add(
+        {.kind = Kind::bind, .optional = true, .target = "/vol/dir/bound", .source = source.c_str()});
+    container.add(
+        {.kind = Kind::file, .optional = true, .target = "/vol/dir/file", .content = "", .content_size = 0});
+    container.add({.kind = Kind::directory, .optional = true, .target = "/vol/dir/a/b"});
+    container.add({.kind = Kind::filesystem, .optional = true, .target = "/vol/dir", .fstype = "tmpfs"});
+  }
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(run("true").started());
+  ::kill(neighbour, SIGKILL);
+  ::waitpid(neighbour, nullptr, 0);
+  EXPECT_THAT(sys::list_directory(AT_FDCWD, sentinel), IsEmpty());
 }
 
 TEST_P(InitOperations, LinksThatGoInCirclesEnd) {
