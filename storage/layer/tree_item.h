@@ -16,8 +16,7 @@ namespace knarr::storage {
 
 // What this process may do to a tree, by the user namespace it is in.
 struct TreePolicy {
-  // In the initial user namespace there are device nodes, and overlay keeps its marks in trusted.*; in
-  // others there are none, and it keeps them in user.* (mount option userxattr).
+  // Only there are device nodes possible.
   bool in_initial_namespace = true;
   // Only one id is mapped: every file belongs to it, and the owner the image wants is noted in an attribute
   // that fuse-overlayfs understands.
