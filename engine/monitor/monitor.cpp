@@ -121,6 +121,7 @@ void run_container(const Plan& plan, StartReporter& reporter) {
   const sys::UniqueFd run_directory = at_step(MonitorStep::runtime_directory, [&] {
     return sys::open_at(AT_FDCWD, plan.run_directory, O_PATH | O_DIRECTORY);
   });
+  at_step(MonitorStep::record, [&] { require_no_monitor(run_directory.get()); });
   std::optional<AttachServer> clients;
   at_step(MonitorStep::attach_socket, [&] { clients.emplace(run_directory.get()); });
   if (plan.client_fd >= 0) clients->adopt(sys::UniqueFd(plan.client_fd));

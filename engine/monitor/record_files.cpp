@@ -2,7 +2,6 @@
 #include "engine/monitor/record_files.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -25,17 +24,12 @@ struct flock whole_file(short type) {
   return lock;
 }
 
-void rename_pids(int dir_fd, unsigned flags) {
-  if (::renameat2(dir_fd, new_pids_name, dir_fd, pids_file_name, flags) < 0) {
-    throw_errno("publishing the container's pids");
-  }
-}
-
 // What a dead monitor left may be replaced.
 void publish_pids(int dir_fd) {
-  const sys::UniqueFd old = sys::find_at(dir_fd, pids_file_name, O_RDONLY);
-  if (old && is_monitor_alive(old.get())) throw Conflict("the container is running");
-  rename_pids(dir_fd, old ? 0 : RENAME_NOREPLACE);
+  require_no_monitor(dir_fd);
+  if (::renameat(dir_fd, new_pids_name, dir_fd, pids_file_name) < 0) {
+    throw_errno("publishing the container's pids");
+  }
 }
 
 }  // namespace
@@ -57,6 +51,11 @@ void PidsFile::withdraw() {
 bool is_monitor_alive(int pids_fd) {
   struct flock query = whole_file(F_RDLCK);
   return ::fcntl(pids_fd, F_OFD_GETLK, &query) == 0 && query.l_type != F_UNLCK;
+}
+
+void require_no_monitor(int run_directory_fd) {
+  const sys::UniqueFd pids = sys::find_at(run_directory_fd, pids_file_name, O_RDONLY);
+  if (pids && is_monitor_alive(pids.get())) throw Conflict("the container is running");
 }
 
 void write_pid_file(const char* path, pid_t pid) {

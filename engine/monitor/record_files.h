@@ -18,7 +18,7 @@ constexpr const char* pids_file_name = "pids";
 // away before the lock does.
 class PidsFile {
  public:
-  // Throws Conflict when a living monitor holds the file that is there.
+  // Throws Conflict as require_no_monitor() does.
   PidsFile(int run_directory_fd, const LivePids& pids);
   PidsFile(PidsFile&&) = default;
   ~PidsFile() { withdraw(); }
@@ -32,6 +32,8 @@ class PidsFile {
 
 // Whether a monitor holds the lock on this open pids file.
 bool is_monitor_alive(int pids_fd);
+// Throws Conflict when one does on the file in this directory.
+void require_no_monitor(int run_directory_fd);
 
 // The pid alone, as programs that manage daemons expect it. Throws SysError.
 void write_pid_file(const char* path, pid_t pid);
