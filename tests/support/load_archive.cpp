@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// load_archive STORE ARCHIVE: loads an image archive the way `knarr load` does, without the rest of the program.
-// For measuring and for trying archives of other programs. Rootless: run it inside `unshare -r` or R.
+// load_archive STORE ARCHIVE: loads an image archive the way `knarr load` does, without the rest of the
+// program. For measuring and for trying archives of other programs. Rootless: run it inside `unshare -r` or
+// R.
 #include <cstdio>
 
 #include "rootless/sys/error.h"

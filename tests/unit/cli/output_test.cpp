@@ -89,7 +89,8 @@ TEST(Report, ARangeOverAMemberIsOfARow) {
 }
 
 TEST(Report, ThatIsNoListGivesARangeEachRow) {
-  EXPECT_EQ(render_report({.name = "inspect", .is_list = false}, "{{range .}}{{.}}{{end}}", {Value(2)}), "01\n");
+  EXPECT_EQ(render_report({.name = "inspect", .is_list = false}, "{{range .}}{{.}}{{end}}", {Value(2)}),
+            "01\n");
 }
 
 TEST(Titles, AreTheWordsOfTheFieldsName) {
