@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <optional>
+#include <utility>
 
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
@@ -31,12 +32,22 @@ std::string now_rfc3339() {
   return text;
 }
 
+// An empty input is a command that failed before ours, not a tree without files.
+ByteSource not_empty(ByteSource source) {
+  return [source = std::move(source), is_first = true](char* buffer, std::size_t size) mutable {
+    const std::size_t got = source(buffer, size);
+    if (std::exchange(is_first, false) && got == 0) throw InvalidArgument("it is empty");
+    return got;
+  };
+}
+
 // The gc lock is taken when everything is read: a slow source must not keep others from removing images.
 LayerMeta unpack_tar(const Store& store, const std::string& path, std::optional<sys::Lock>& gc) {
   const bool is_input = path == "-";
   const sys::UniqueFd file = is_input ? sys::UniqueFd() : sys::open_at(AT_FDCWD, path, O_RDONLY | O_NOCTTY);
   UnpackRequest request;
-  request.source = stream_of(is_input ? STDIN_FILENO : file.get(), is_input ? "standard input" : path);
+  request.source =
+      not_empty(stream_of(is_input ? STDIN_FILENO : file.get(), is_input ? "standard input" : path));
   request.before_publish = [&] { gc = store.lock_gc(sys::Lock::Mode::shared); };
   return LayerStore(store).unpack_layer(request);
 }

@@ -513,6 +513,18 @@ TEST_P(Archive, AnImportedTreeBecomesAnImage) {
             "same id\n/bin/sh A=1 y " + host_platform().architecture + " linux made by hand\n" + motd_tree);
 }
 
+TEST_P(Archive, NothingIsNoTree) {
+  EXPECT_EQ(in_child([](const Place& place) -> std::string {
+              try {
+                import_tree(place.store(), "/dev/null", {});
+              } catch (const InvalidArgument& error) {
+                return error.message() + place.damage();
+              }
+              return "taken";
+            }),
+            "importing /dev/null: it is empty");
+}
+
 TEST_P(Archive, ABadChangeIsFoundBeforeAnythingIsUnpacked) {
   EXPECT_EQ(in_child([](const Place& place) -> std::string {
               ImportOptions options;
