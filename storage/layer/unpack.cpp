@@ -272,6 +272,15 @@ LayerMeta publish(const Store& store, const std::string& staging, const LayerMet
   return meta;
 }
 
+// Deleting is for later: ext4 searches freed inodes one by one when files are created soon after.
+void discard(const Store& store, const std::string& staging) noexcept {
+  try {
+    store.move_to_trash(staging);
+  } catch (const Error&) {
+    // It is garbage where it lies as soon as its lock is gone, and the first error is the one to tell.
+  }
+}
+
 LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned creators) {
   const Store::Staging staging = store.make_staging("layer");
   try {
@@ -280,7 +289,7 @@ LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned 
     if (request.before_publish) request.before_publish();
     return publish(store, staging.path, meta_of(unpacked));
   } catch (...) {
-    store.move_to_trash(staging.path);
+    discard(store, staging.path);
     throw;
   }
 }

@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -529,6 +531,31 @@ TEST_P(Unpack, LeavesNothingBehindWhenItsSourceFails) {
               return "taken";
             }),
             "the network is gone");
+}
+
+TEST_P(Unpack, AFullDiskIsNamedAndNothingIsPublished) {
+  EXPECT_THAT(
+      in_child([](const Place& place) -> std::string {
+        const std::string disk = place.path() + "/outside";
+        if (::unshare(CLONE_NEWNS) < 0) throw_errno("entering a mount namespace");
+        if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0)
+          throw_errno("making mounts private");
+        if (::mount("none", disk.c_str(), "tmpfs", 0, "size=512k") < 0) throw_errno("mounting a small disk");
+        TarBuilder tar;
+        for (int i = 0; i < 30; ++i) tar.file("small" + std::to_string(i), std::string(10'000, 'x'));
+        tar.file("large", std::string(400'000, 'x'));
+        const Store store = Store::open(disk + "/store");
+        try {
+          LayerStore(store).unpack_layer(request_for(tar.finish()));
+        } catch (const SysError& error) {
+          const bool is_empty = sys::list_directory(store.fd(), "layers").empty() &&
+                                sys::list_directory(store.fd(), "staging").empty();
+          return error.message() + (is_empty ? "" : "\nDAMAGE");
+        }
+        return "taken";
+      }),
+      testing::MatchesRegex(
+          "unpacking layer sha256:[0-9a-f]*: tar entry \"[a-z0-9]*\": writing it: no space left on device"));
 }
 
 TEST_P(Unpack, ALayerThatIsThereIsNotReadAgain) {
