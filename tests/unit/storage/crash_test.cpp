@@ -125,7 +125,7 @@ TEST_F(CrashTest, CreatingAContainer) {
                     const auto entries = containers_.list();
                     for (const ContainerEntry& entry : entries)
                       EXPECT_EQ(containers_.read(entry.id, "config.json"), "{}");
-                    if (!entries.empty()) EXPECT_TRUE(containers_.remove(hex_of('a'), "web"));
+                    EXPECT_EQ(containers_.remove(hex_of('a'), "web"), !entries.empty());
                     create_container('b', "web");
                     EXPECT_TRUE(containers_.remove(hex_of('b'), "web"));
                   });
