@@ -12,6 +12,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,8 +33,23 @@ PR_SET_CHILD_SUBREAPER = 36
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs_ids: needs more than one id in the user namespace")
     config.addinivalue_line("markers", "rootless_only: about ordinary users")
-    # Monitors and whatever a command leaves behind become children of the tests, so that no leak is missed.
+    if not config.option.collectonly:
+        split_off_reaper()
+
+
+def split_off_reaper():
+    """The tests go on in a child. This process stays as what init is to a machine: whatever a command leaves behind
+    becomes its child, so that no leak is missed (harness.descendants), and is waited for when it ends."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    tests = os.fork()
+    if tests == 0:
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: os.kill(tests, number))
+    while True:
+        pid, status = os.wait()
+        if pid == tests:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 def identity_name():
@@ -86,6 +102,9 @@ def knarr(engine):
     yield engine
     engine.remove_all()
     leaks = engine.leaks()
+    if leaks:
+        engine.start_over()
+        engine("load", "-q", "-i", images.image_path("busybox"))
     assert not leaks, "left behind: " + "; ".join(leaks)
 
 
@@ -97,6 +116,8 @@ def fresh(tmp_path_factory, work, identity, engine):
     yield other
     other.remove_all()
     leaks = other.leaks()
+    if leaks:
+        other.start_over()
     other.destroy()
     assert not leaks, "left behind: " + "; ".join(leaks)
 
@@ -151,6 +172,8 @@ def machine(work, engine, identity):
     for other in machine.engines:
         other.remove_all()
         leaks += other.leaks()
+        if leaks:
+            other.start_over()
     for other in machine.engines:
         other.destroy()
     assert not leaks, "left behind: " + "; ".join(leaks)

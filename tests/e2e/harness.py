@@ -36,6 +36,8 @@ class Engine:
         self.home = os.path.join(work, "home")
         os.makedirs(self.home, exist_ok=True)
         self.mounts_before = mount_points()
+        self.complaints = []
+        self.number = 0
 
     @property
     def single_id(self):
@@ -127,13 +129,28 @@ class Engine:
         self.mounts_before = mount_points()
 
     def remove_all(self):
-        if not os.path.isdir(self.root):
-            return
-        self.result("rm", "-f", "-a", "-t", "0")
-        self.result("volume", "rm", "-a", "-f")
+        self.complaints = []
+        for verb in (["rm", "-f", "-a", "-t", "0"], ["volume", "rm", "-a", "-f"]):
+            if os.path.isdir(self.root):
+                try:
+                    result = self.result(*verb, timeout=20)
+                    if result.status != 0:
+                        self.complaints.append(repr(result))
+                except AssertionError as error:
+                    self.complaints.append(str(error))
+
+    def start_over(self):
+        """After a leak: whatever still lives ends, and the next test gets an empty store."""
+        for pid in descendants():
+            if command_line(pid) != self.ignored_command():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        wait_for_descendants(5, self.ignored_command())
+        self.number += 1
+        self.root, self.runroot = (os.path.join(self.work, f"{name}{self.number}") for name in ("root", "run"))
 
     def leaks(self):
-        found = []
+        found = list(self.complaints)
         for pid in wait_for_descendants(5, self.ignored_command()):
             found.append(f"process {pid} {command_line(pid)}")
         for point in mount_points() - self.mounts_before:
@@ -146,8 +163,9 @@ class Engine:
 
     def destroy(self):
         # Subordinate ids own what is in there: only the same namespace may remove it.
-        if os.path.isdir(self.root):
-            self.result("unshare", "rm", "-rf", self.root)
+        for name in os.listdir(self.work):
+            if name.startswith("root"):
+                self.result("unshare", "rm", "-rf", os.path.join(self.work, name))
         shutil.rmtree(self.work, ignore_errors=True)
 
 
@@ -251,33 +269,27 @@ def stat_fields(pid):
         return None
 
 
-def descendants(root=None):
-    """Living processes below this one (the tests are a subreaper, so orphans stay below)."""
+def descendants():
+    """Living processes that commands left behind or that still run: all below the reaper (conftest.py) but the tests."""
     children = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             fields = stat_fields(int(name))
             if fields and fields[0] not in "ZX":
                 children.setdefault(fields[1], []).append(int(name))
-    found, todo = [], [root or os.getpid()]
+    found, todo = [], [os.getppid()]
     while todo:
         for pid in children.get(todo.pop(), []):
-            found.append(pid)
             todo.append(pid)
+            if pid != os.getpid():
+                found.append(pid)
     return found
-
-
-def reap():
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0] != 0:
-            pass
 
 
 def wait_for_descendants(seconds, ignored=None):
     """Gives what is ending the time to end; returns the pids of what stays."""
     deadline = time.monotonic() + seconds
     while True:
-        reap()
         pids = [pid for pid in descendants() if command_line(pid) != ignored]
         left = deadline - time.monotonic()
         if not pids or left <= 0:

@@ -141,8 +141,8 @@ def test_detach_of_a_missing_command(box):
 def test_detach_keys_leave_the_command_running(box):
     with box.terminal("exec", "-it", "box", "sh") as terminal:
         terminal.expect(r"[#$] ")
-        terminal.line("echo $$ > /tmp/pid; echo written")
-        terminal.expect("written\r?\n")
+        terminal.line("echo $$ > /tmp/pid; echo written-$((40+2))")
+        terminal.expect("written-42")
         terminal.send("\x10\x11")
         assert terminal.wait() == 0
     box("exec", "box", "sh", "-c", "kill -0 $(cat /tmp/pid)")
@@ -171,7 +171,9 @@ def test_a_killed_exec_leaves_the_container_running(box):
     process = box.popen("exec", "box", "sh", "-c", "echo ready; sleep 1000", bufsize=0)
     assert read_line(process.stdout) == "ready"
     process.kill()
-    process.communicate()
+    process.wait()
+    process.stdout.close()  # the command inside holds the other end
+    process.stderr.close()
     assert box.state("box")["Running"] is True
     box("exec", "box", "true")
 

@@ -203,7 +203,9 @@ def test_user_and_groups(knarr, user, uid, gid, groups):
 
 @pytest.mark.parametrize("user", ["nosuchuser", "app:nosuchgroup", "4294967295", "4294967296", "99999999999999999999", " 1", "+1", "-1"])
 def test_a_user_that_is_none_is_refused(knarr, user):
-    knarr.error("run", "--rm", f"--user={user}", IMAGE, "id")
+    # Found out before the start, or by it.
+    result = knarr.result("run", "--rm", f"--user={user}", IMAGE, "id")
+    assert result.status in (125, 126) and result.err.startswith("Error: ") and result.out == ""
 
 
 @pytest.mark.needs_ids
@@ -218,7 +220,7 @@ def test_a_number_is_never_a_name(knarr, scratch):
 def test_group_add(knarr):
     assert set(ids(knarr, "--group-add", "staff", "--group-add", "4444")[2].split()) == {"0", "50", "4444"}
     assert set(ids(knarr, "-u", "1000:1000", "--group-add", "daemon")[2].split()) == {"1000", "1"}
-    knarr.error("run", "--rm", "--group-add", "nosuchgroup", IMAGE, "true")
+    assert "nosuchgroup" in knarr.error("run", "--rm", "--group-add", "nosuchgroup", IMAGE, "true", status=126)
 
 
 @pytest.mark.needs_ids
