@@ -9,8 +9,8 @@
 
 namespace knarr::engine {
 
-// For spec.seccomp and the bounding set of spec.process. The default profile with the default capabilities is part of
-// this program; others are compiled by knarr-seccomp and kept by content. Lives as long as the arena.
+// For spec.seccomp and the bounding set of spec.process. The default profile with the default capabilities is
+// part of this program; others are compiled by knarr-seccomp and kept by content. Lives as long as the arena.
 SeccompFilter load_filter(const Engine& engine, const Spec& spec, Arena& arena);
 
 }  // namespace knarr::engine
