@@ -67,7 +67,7 @@ void rename(const Engine& engine, const std::string& id, const std::string& new_
   config.name = new_name;
   engine.containers().rename(id, old_name, new_name);
   engine.containers().replace(id, "config.json", render_config(config), sys::Durability::none);
-  engine.containers().replace(id, "summary", render_summary(summarize(config)), sys::Durability::none);
+  engine.containers().replace(id, "summary", render_summary(summarize(config)) + "\n", sys::Durability::none);
 }
 
 }  // namespace knarr::engine
