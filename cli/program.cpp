@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way from argv to a verb, and the one try/catch around it.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <deque>
 #include <new>
 
@@ -221,9 +223,19 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// What a caller may have left in a state that would surprise: with 0, 1 or 2 closed the next file that is
+// opened would become standard output; with SIGCHLD ignored no child could be waited for.
+void normalize_process() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR);  // the lowest free number is this one
+  }
+  ::signal(SIGCHLD, SIG_DFL);
+}
+
 }  // namespace
 
 int run_program(const Program& program, int argc, const char* const* argv) {
+  normalize_process();
   Output out(STDOUT_FILENO);
   Dispatcher dispatcher(program, ArgumentSpan(argv, static_cast<std::size_t>(argc)));
   const int status = run_and_report(program, dispatcher, out);
