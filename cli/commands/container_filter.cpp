@@ -8,6 +8,7 @@
 #include "cli/flags.h"
 #include "cli/quote.h"
 #include "cli/text.h"
+#include "engine/time_format.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::cli {
@@ -73,8 +74,8 @@ Test match_ancestor(const engine::Engine& engine, const std::string& value) {
 
 std::int64_t creation_time(const engine::Engine& engine, const std::string& name) {
   const std::string id = engine.containers().get_id(name);
-  const auto summary = engine::parse_summary(engine.containers().read(id, "summary"));
-  return summary ? parse_filter_time(summary->created) : 0;
+  const auto summary = find_summary(engine, id);
+  return summary ? engine::parse_rfc3339(summary->created).value_or(0) : 0;
 }
 
 Test match_network(const std::string& value) {

@@ -35,8 +35,7 @@ std::vector<ListedContainer> list_running(const engine::Engine& engine) {
   for (const std::string& id : sys::list_directory(AT_FDCWD, engine.run_directory(""))) {
     engine::ContainerStatus status = engine.status(id);
     if (status.state != engine::State::running) continue;
-    const auto line = engine.containers().read_if_exists(id, "summary");
-    auto summary = line ? engine::parse_summary(*line) : std::nullopt;
+    auto summary = find_summary(engine, id);
     if (!summary) continue;
     containers.push_back(make_listed(std::move(*summary)));
     containers.back().status = std::move(status);
@@ -48,6 +47,12 @@ std::vector<ListedContainer> list_containers(const engine::Engine& engine) {
   std::vector<ListedContainer> containers = list_summaries(engine);
   for (ListedContainer& container : containers) container.status = engine.status(container.summary.id);
   return containers;
+}
+
+std::optional<engine::Summary> find_summary(const engine::Engine& engine, const std::string& id) {
+  const auto line = engine.containers().read_if_exists(id, "summary");
+  if (!line) return std::nullopt;
+  return engine::parse_summary(std::string_view(*line).substr(0, line->find('\n')));
 }
 
 std::string describe_status(const engine::ContainerStatus& status, std::int64_t now_ns) {

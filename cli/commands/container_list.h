@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ std::vector<ListedContainer> list_containers(const engine::Engine& engine);
 std::vector<ListedContainer> list_running(const engine::Engine& engine);
 // The same as list_containers() without asking whether they run.
 std::vector<ListedContainer> list_summaries(const engine::Engine& engine);
+
+// nullopt when the container is gone.
+std::optional<engine::Summary> find_summary(const engine::Engine& engine, const std::string& id);
 
 // "Up 3 seconds", "Exited (0) 2 minutes ago", "Created".
 std::string describe_status(const engine::ContainerStatus& status, std::int64_t now_ns);
