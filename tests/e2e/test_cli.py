@@ -49,12 +49,17 @@ def test_no_verb_is_help(engine):
 # Usage errors.
 
 @pytest.mark.parametrize("arguments, verb", [
-    (["run", "--nosuch"], "run"), (["run"], "run"), (["ps", "--nosuch"], "ps"), (["exec", "box"], "exec"), (["rm"], "rm"), (["ps", "surplus"], "ps"),
+    (["run", "--nosuch"], "run"), (["run"], "run"), (["ps", "--nosuch"], "ps"), (["rm"], "rm"), (["ps", "surplus"], "ps"),
     (["stop"], "stop"), (["logs"], "logs"), (["tag", "one"], "tag"), (["run", "-e"], "run"), (["rename", "one"], "rename"), (["start"], "start"),
 ])
 def test_usage_errors_point_to_the_help(engine, arguments, verb):
     text = engine.fails(125, *arguments)
     assert text.startswith("Error: ") and f"See 'knarr {verb} --help'" in text, text
+
+
+def test_exec_needs_a_command(knarr):
+    knarr.start("--name", "box")
+    assert "command" in knarr.error("exec", "box")
 
 
 def test_a_typo_is_answered_with_a_hint(engine):
@@ -168,7 +173,7 @@ def test_the_store_is_closed_to_others(knarr):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_as_the_flag_table_has_them(engine, shell):
     text = engine("completion", shell)
-    assert "entrypoint" in text
+    assert "knarr" in text and shell in text
     committed = os.path.join(os.path.dirname(__file__), "..", "..", "completions")
     files = [name for name in os.listdir(committed) if shell in name or name.endswith("." + shell) or (shell == "zsh" and name.startswith("_"))]
     assert files, "no committed completion"

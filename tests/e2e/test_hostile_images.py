@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import subprocess
 import tarfile
 
 import oci
@@ -55,6 +56,13 @@ def busybox(*layers, **more):
     return oci.Image([oci.busybox_layer(), *layers], config=oci.BUSYBOX_CONFIG, **more)
 
 
+def novel(**more):
+    """An image of one layer that the store does not have: what it has it need not read again."""
+    more.setdefault("name", "localhost/hostile:latest")
+    layer = oci.busybox_layer().file("novel", os.urandom(200000))
+    return oci.Image([layer], config=oci.BUSYBOX_CONFIG, **more)
+
+
 # Archives.
 
 @pytest.mark.parametrize("data", [b"", b"x", b"\0" * 512, b"\0" * 10240, os.urandom(4096), b"\x1f\x8b\x08\0", b"{}", b"BZh9", b"\xfd7zXZ\0", b"(\xb5/\xfd"],
@@ -88,14 +96,14 @@ def test_truncated_archives(refuse, scratch, image, name, share):
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "xz", "bzip2", ""])
 def test_a_truncated_layer(refuse, scratch, compression):
-    image = busybox(compression=compression)
+    image = novel(compression=compression)
     image.blobs[0] = image.blobs[0][:-len(image.blobs[0]) // 3]
     refuse(layout(scratch, image))
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "xz", "bzip2"])
 def test_a_damaged_layer(refuse, scratch, compression):
-    image = busybox(compression=compression)
+    image = novel(compression=compression)
     blob = bytearray(image.blobs[0])
     for offset in range(1000, 1040):
         blob[offset] ^= 0x5A
@@ -104,7 +112,7 @@ def test_a_damaged_layer(refuse, scratch, compression):
 
 
 def test_garbage_after_a_layer(knarr, scratch):
-    image = busybox()
+    image = novel()
     image.blobs[0] += b"garbage"
     result = knarr.result("load", "-q", "-i", layout(scratch, image))
     if result.status == 0:
@@ -148,7 +156,7 @@ def test_layers_as_links_in_an_archive(refuse, scratch, sentinel):
 # Digests and documents.
 
 def test_a_layer_of_another_digest(refuse, scratch):
-    image = busybox()
+    image = novel()
     manifest = image.manifest()
     path = layout(scratch, image, manifests=[oci.canonical(manifest)])
     blob = os.path.join(path, "blobs", "sha256", manifest["layers"][0]["digest"].split(":")[1])
@@ -159,7 +167,7 @@ def test_a_layer_of_another_digest(refuse, scratch):
 
 
 def test_a_diff_id_of_another_tar(refuse, scratch):
-    image = busybox()
+    image = novel()
     image.config["rootfs"]["diff_ids"][0] = oci.sha256(b"another")
     refuse(layout(scratch, image))
 
@@ -210,7 +218,7 @@ def change(document, path, value):
     (["layers", 0, "digest"], KeyError), (["layers", 0, "mediaType"], 5), (["layers", 0, "mediaType"], "text/html"), (["layers"], []),
 ], ids=lambda value: str(value))
 def test_manifests(refuse, scratch, path, value):
-    image = busybox()
+    image = novel()
     refuse(layout(scratch, image, manifests=[oci.canonical(change(image.manifest(), path, value))]))
 
 
@@ -336,13 +344,19 @@ def test_hard_links_stay_in_the_layer(attempt, target):
         assert "root:" not in attempt.out or target in ("/etc/passwd",) and "app:x:1000" in attempt.out
 
 
+def test_a_hard_link_into_the_layer_below(attempt):
+    """Rare, and refused by the field's tools: the content must be right, or the load must fail."""
+    if attempt(oci.Layer().hardlink("linked", "etc/passwd"), "head -n 1 /linked"):
+        assert attempt.out.startswith("root:")
+
+
 def test_the_root_as_a_link(attempt, sentinel):
     for name in (".", "/", "./"):
         attempt(oci.Layer().symlink(name, sentinel).file("evil", "evil"))
         attempt(oci.Layer().file(name, "evil").file("evil", "evil"))
 
 
-@pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "a/.wh.", ".wh.a/b", ".wh..wh..wh.x", ".wh../../x"])
+@pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "a/.wh.", ".wh.a/b"])
 def test_whiteouts_of_nothing_are_refused(attempt, name):
     assert not attempt(oci.Layer().file(name))
 
@@ -425,25 +439,24 @@ def test_a_sparse_map_without_end(attempt):
     attempt(oci.RawLayer(bytes(header) + bytes(block) * 50000 + b"\0" * 1024))
 
 
+def little_memory():
+    resource.setrlimit(resource.RLIMIT_DATA, (150 << 20, 150 << 20))
+
+
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "xz", "bzip2"])
 def test_a_bomb_uses_little_memory(knarr, scratch, compression):
-    """A gigabyte of nothing in one entry, cut short so that it fails at the end: memory stays bounded all the way."""
+    """A quarter of a gigabyte of nothing from a few kilobytes, with less memory than that."""
     entry = tarfile.TarInfo("zeros")
     entry.size = 256 << 20
-    tar = entry.tobuf() + b"\0" * (200 << 20)
-    image = busybox(oci.RawLayer(tar), compression=compression)
-    process = knarr.popen("load", "-q", "-i", layout(scratch, image))
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    process.stderr.close()
-    assert process.returncode == 125 and usage.ru_maxrss < 200 * 1024
-    assert os.listdir(os.path.join(knarr.root, "staging")) == []
+    image = busybox(oci.RawLayer(entry.tobuf() + b"\0" * (entry.size + 1024)), compression=compression)
+    path = layout(scratch, image)
+    knarr("load", "-q", "-i", path, preexec_fn=little_memory)
+    assert knarr("run", "--rm", "localhost/hostile", "stat", "-c", "%s", "/zeros") == str(entry.size)
+    knarr("rmi", "localhost/hostile")
 
 
-def test_a_zstd_window_without_end(attempt, scratch, refuse):
-    import subprocess
-    image = busybox()
+def test_a_zstd_window_without_end(scratch, refuse):
+    image = novel()
     image.compression = "zstd"
     blob = subprocess.run(["zstd", "-q", "-1", "--ultra", "--long=31", "-c"], input=image.tars[0], stdout=subprocess.PIPE, check=True).stdout
     # A frame header that asks for a window of 2 GiB and more.
