@@ -50,9 +50,15 @@ bool reclaim_run_directory(const Engine& engine, const std::string& id) {
 
 // Whether anything was taken away.
 bool repair_container(const Engine& engine, const std::string& id) {
-  if (engine.is_running(id) || !reclaim_run_directory(engine, id)) return false;
-  remove(engine, id, {});
-  return true;
+  try {
+    if (engine.is_running(id) || !reclaim_run_directory(engine, id)) return false;
+    remove(engine, id, {});
+    return true;
+  } catch (const Error&) {
+    // Its own monitor or another command is at it, or it is damaged: no reason for this command to fail. The
+    // next one tries again.
+    return false;
+  }
 }
 
 bool first_command_of_this_boot(const Engine& engine) {

@@ -418,7 +418,8 @@ class TreeRemover {
         }
       }
     });
-    if (code != 0) fail(code, "");
+    // ENOENT: somebody else removed the directory while it was being read, which is what we want.
+    if (code != 0 && code != ENOENT) fail(code, "");
   }
 
   // The descriptor of the level above the deepest, opened again by ".." if need be and only if that still is
