@@ -2,7 +2,6 @@
 // A tool of the build: writes the source of built_in to standard output.
 #include <cinttypes>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 
 #include "engine/seccomp/compile.h"
@@ -13,12 +12,20 @@ namespace {
 
 using namespace knarr;
 using namespace knarr::engine::seccomp;
+using rootless::CapabilitySet;
 
-Program compile_default(rootless::CapabilitySet capabilities) {
+Program compile_default(CapabilitySet capabilities) {
   return compile(default_profile(), {.capabilities = capabilities, .architecture = native_architecture()});
 }
 
-// Each rule depends on one capability at most, or on one of two.
+CapabilitySet relevant_capabilities() {
+  CapabilitySet relevant = 0;
+  for (const Rule& rule : default_profile().rules)
+    relevant |= rule.includes.capabilities | rule.excludes.capabilities;
+  return relevant;
+}
+
+// Every rule of the default profile depends on one capability at most.
 std::uint64_t fingerprint() {
   Hash hash;
   for (int capability = 0; capability < 64; ++capability) {
@@ -28,27 +35,41 @@ std::uint64_t fingerprint() {
   return hash.value64();
 }
 
-void print(const Program& program) {
-  std::printf(
-      "// Made from engine/seccomp/profile.cpp; not to be edited.\n"
-      "#include \"engine/seccomp/built_in.h\"\n\n"
-      "namespace knarr::engine::seccomp {\n\n"
-      "static constexpr sock_filter instructions[] = {\n");
+std::size_t print_program(const char* name, CapabilitySet capabilities) {
+  const Program program = compile_default(capabilities);
+  std::printf("constexpr sock_filter %s[] = {\n", name);
   for (const sock_filter& instruction : program) {
     std::printf("    {0x%02x, %u, %u, 0x%08" PRIx32 "},\n", unsigned{instruction.code},
                 unsigned{instruction.jt}, unsigned{instruction.jf}, instruction.k);
   }
-  std::printf("};\n\nconst BuiltIn built_in = {instructions, %zu, 0x%016" PRIx64
-              "u};\n\n"
+  std::printf("};\n\n");
+  return program.size();
+}
+
+// The default, and that without SYS_CHROOT: what --cap-drop=all leaves.
+void print_source() {
+  std::printf(
+      "// Made from engine/seccomp/profile.cpp; not to be edited.\n"
+      "#include \"engine/seccomp/built_in.h\"\n\n"
+      "namespace knarr::engine::seccomp {\n\nnamespace {\n\n");
+  const CapabilitySet usual = rootless::default_capabilities();
+  const std::size_t usual_length = print_program("usual", usual);
+  const std::size_t none_length = print_program("none", 0);
+  std::printf("constexpr BuiltInFilter filters[] = {{0x%016" PRIx64
+              "u, usual, %zu}, {0, none, %zu}};\n\n"
+              "}  // namespace\n\n",
+              usual, usual_length, none_length);
+  std::printf("constexpr BuiltIn built_in = {0x%016" PRIx64 "u, 0x%016" PRIx64
+              "u, filters, 2};\n\n"
               "}  // namespace knarr::engine::seccomp\n",
-              program.size(), fingerprint());
+              relevant_capabilities(), fingerprint());
 }
 
 }  // namespace
 
 int main() {
   try {
-    print(compile_default(rootless::default_capabilities()));
+    print_source();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
