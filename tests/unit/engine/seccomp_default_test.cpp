@@ -33,7 +33,7 @@ struct Call {
 
 class Filter {
  public:
-  Filter() : program_(built_in.program, built_in.program + built_in.length) {}
+  Filter() : Filter(rootless::default_capabilities()) {}
   explicit Filter(CapabilitySet capabilities)
       : program_(compile(default_profile(),
                          {.capabilities = capabilities, .architecture = native_architecture()})) {}
@@ -230,15 +230,34 @@ TEST(DefaultFilter, NoCapabilityOpensTheBadOnes) {
   EXPECT_EQ(filter.x86_64({SYS_socket, AF_ALG}), error(EPERM));
 }
 
-TEST(DefaultFilter, IsBuiltIntoTheProgramForTheDefaultCapabilities) {
-  const Filter built_in_filter;
-  const Filter compiled(rootless::default_capabilities());
-  const auto bytes = [](const Program& program) {
-    return std::string_view(reinterpret_cast<const char*>(program.data()),
-                            program.size() * sizeof(sock_filter));
-  };
-  EXPECT_EQ(bytes(built_in_filter.program()), bytes(compiled.program()));
-  EXPECT_LT(built_in.length, 1000u);  // the load time goes with it
+// --- built in ---
+
+void expect_built_in(CapabilitySet capabilities) {
+  const BuiltInFilter* const filter = find_built_in(capabilities);
+  ASSERT_NE(filter, nullptr);
+  const Program compiled = Filter(capabilities).program();
+  ASSERT_EQ(filter->length, compiled.size());
+  EXPECT_EQ(std::memcmp(filter->program, compiled.data(), compiled.size() * sizeof(sock_filter)), 0);
+  EXPECT_LT(filter->length, 1000u);  // the time to load it goes with its length
+}
+
+TEST(BuiltInFilter, IsThatOfTheDefaultCapabilities) {
+  expect_built_in(rootless::default_capabilities());
+}
+
+TEST(BuiltInFilter, IsThereWithoutAnyCapability) {
+  expect_built_in(0);
+}
+
+TEST(BuiltInFilter, CapabilitiesWithoutARuleChangeNothing) {
+  expect_built_in(default_and("NET_ADMIN"));
+  expect_built_in(capability("NET_BIND_SERVICE"));
+  expect_built_in(capability("SYS_CHROOT"));
+}
+
+TEST(BuiltInFilter, NoneIsThereForCapabilitiesThatOpenMore) {
+  for (const char* name : {"SYS_ADMIN", "SYS_PTRACE", "AUDIT_WRITE", "BPF", "DAC_READ_SEARCH"})
+    EXPECT_EQ(find_built_in(default_and(name)), nullptr) << name;
 }
 
 #endif
