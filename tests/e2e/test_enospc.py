@@ -79,7 +79,7 @@ def test_loading_from_standard_input_into_too_little_room(small, image):
 def test_the_payload_meets_the_full_disk(small, image):
     disk = small(16384)
     disk.engine("load", "-q", "-i", image("busybox"))
-    result = disk.engine.result("run", "--rm", IMAGE, "sh", "-c", "head -c 100000000 /dev/zero > /big; echo status $?")
+    result = disk.engine.result("run", "--rm", IMAGE, "sh", "-c", "dd if=/dev/zero of=/big bs=64k count=2000; echo status $?")
     assert "No space left" in result.err and "status 1" in result.out
     disk.engine("run", "--rm", IMAGE, "true")
 

@@ -73,13 +73,12 @@ def test_several_ranges(machine, image, scratch):
 
 # User namespaces.
 
-IN_NAMESPACE = ["unshare", "--user", "--map-users=0,0,4000000", "--map-groups=0,0,4000000", "--setuid", "0", "--setgid", "0"]
-NO_NAMESPACES = [*IN_NAMESPACE, "sh", "-ec", 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh"]
+SUPPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support")
 
 
 def test_user_namespaces_switched_off(machine, image):
-    engine = machine.engine(before=NO_NAMESPACES)
-    result = engine.result("run", "--rm", IMAGE, "true")
+    engine = machine.engine(before=[os.path.join(SUPPORT, "without_user_namespaces")])
+    result = engine.result("load", "-q", "-i", image("busybox"))
     assert result.status == 125 and result.err.startswith("Error: ")
     assert "user namespace" in result.err and "max_user_namespaces" in result.err
     shutil.rmtree(engine.root, ignore_errors=True)
@@ -104,7 +103,7 @@ def test_nesting_refused(work, engine, identity, image):
 
 def test_a_seccomp_filter_that_forbids_user_namespaces(machine, image, deny):
     engine = machine.engine(before=deny("unshare=EPERM,clone3=EPERM,clone=EPERM"))
-    result = engine.result("run", "--rm", IMAGE, "true")
+    result = engine.result("load", "-q", "-i", image("busybox"))
     assert result.status == 125 and result.err.startswith("Error: "), result
     shutil.rmtree(engine.root, ignore_errors=True)
 
@@ -140,6 +139,7 @@ chown {1} {0}/store
 @pytest.fixture
 def store_on_overlay(machine):
     base = tempfile.mkdtemp(prefix="over-", dir=machine.work)
+    os.chmod(base, 0o755)
     subprocess.run(["sh", "-ec", OVER_OVERLAY.format(base, machine.user.pw_uid)], check=True)
     yield base + "/store"
     for engine in machine.engines:
@@ -150,11 +150,10 @@ def store_on_overlay(machine):
 
 
 def test_a_store_where_the_kernels_overlay_cannot_write(machine, image, store_on_overlay):
-    if shutil.which("fuse-overlayfs") is None:
-        pytest.skip("this machine has no fuse-overlayfs")
     engine = machine.engine(place=store_on_overlay)
     works(engine, image)
-    assert engine("info", "--format", "{{.Store.GraphDriverName}}") == "fuse-overlayfs"
+    assert engine("info", "--format", "{{.Store.GraphDriverName}}") != "overlay"
+    assert "overlay" in engine("info")
 
 
 def test_a_store_where_no_overlay_works(machine, image, store_on_overlay):
@@ -167,7 +166,7 @@ def test_a_store_where_no_overlay_works(machine, image, store_on_overlay):
 
 @pytest.mark.parametrize("calls", ["openat2", "clone3", "mount_setattr", "openat2=EPERM", "clone3=EPERM", "mount_setattr=EPERM", "openat2,clone3,mount_setattr",
                                    "fsopen,fsconfig,fsmount", "open_tree,move_mount,fsopen,fsconfig,fsmount,mount_setattr", "close_range", "keyctl",
-                                   "keyctl=EPERM", "memfd_create", "copy_file_range", "pidfd_open", "pidfd_send_signal", "statx", "linkat=EPERM", "fchmodat2"])
+                                   "keyctl=EPERM", "memfd_create", "copy_file_range", "statx", "fchmodat2"])
 def test_without_system_calls(machine, image, deny, calls):
     """Either everything works, or the first command says which call is missing."""
     engine = machine.engine(before=deny(calls))

@@ -38,7 +38,11 @@ def refuse(knarr):
     """Loading this must fail, with words, and leave the store as it was."""
     def refuse(path, *words):
         before = store_files(knarr)
-        error = knarr.error("load", "-q", "-i", path, timeout=120)
+        result = knarr.result("load", "-q", "-i", path, timeout=120)
+        if result.status == 0:
+            knarr.result("rmi", "-f", "localhost/hostile")
+        assert result.status == 125 and result.err.startswith("Error: "), result
+        error = result.err
         assert store_files(knarr) == before
         for word in words:
             assert word in error, error
