@@ -87,6 +87,8 @@ int run_complete(const Invocation& invocation, const Arguments& arguments) {
   } catch (const Error&) {
     // A shell has no place for an error, and what is known without the store is still of use.
   }
+  std::sort(answer.candidates.begin(), answer.candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.text < b.text; });
   for (const Candidate& candidate : answer.candidates) {
     invocation.out.print(answer.lead, candidate.text);
     if (!candidate.description.empty()) invocation.out.print('\t', candidate.description);

@@ -153,15 +153,14 @@ TEST_F(Ps, ShowsWhatRuns) {
 
 TEST_F(Ps, ShowsAllOldestFirst) {
   add_four();
-  EXPECT_THAT(lines({"ps", "-a", "--noheading"}),
-              ElementsAre("dddddddddddd  docker.io/library/debian:latest  a command that is...  3 hours ago  "
-                          "   Exited (0) 2 hours ago                old",
-                          "bbbbbbbbbbbb  localhost/base:1                 sleep 100             30 minutes "
-                          "ago  Exited (3) 2 minutes ago              db",
-                          "aaaaaaaaaaaa  localhost/base:1                 sleep 100             10 minutes "
-                          "ago  Up 5 minutes                          web",
-                          "cccccccccccc  localhost/base:1                 sleep 100             About a "
-                          "minute ago  Created                               job"));
+  const std::string table = join(lines({"ps", "-a", "--noheading"}), "\n") + '\n';
+  EXPECT_EQ(
+      table,
+      R"(dddddddddddd  docker.io/library/debian:latest  a command that is...  3 hours ago         Exited (0) 2 hours ago                old
+bbbbbbbbbbbb  localhost/base:1                 sleep 100             30 minutes ago      Exited (3) 2 minutes ago              db
+aaaaaaaaaaaa  localhost/base:1                 sleep 100             10 minutes ago      Up 5 minutes                          web
+cccccccccccc  localhost/base:1                 sleep 100             About a minute ago  Created                               job
+)");
 }
 
 TEST_F(Ps, AnEmptyListIsItsTitles) {
