@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "engine/live_container.h"
 #include "engine/monitor/record_files.h"
 #include "rootless/sys/error.h"
 #include "rootless/user_namespace.h"
@@ -15,13 +16,6 @@ namespace knarr::engine {
 namespace {
 
 constexpr const char* live_containers = "/containers";
-
-// The pids of a living container: its monitor holds the lock.
-std::optional<LivePids> read_live_pids(const std::string& run_directory) {
-  const sys::UniqueFd pids = sys::find_at(AT_FDCWD, run_directory + "/pids", O_RDONLY);
-  if (!pids || !monitor::is_monitor_alive(pids.get())) return std::nullopt;
-  return parse_pids(sys::read_all(pids.get(), "pids"));
-}
 
 }  // namespace
 
@@ -44,7 +38,7 @@ ContainerConfig Engine::load_config(const std::string& container_id) const {
 
 ContainerStatus Engine::status(const std::string& container_id) const {
   ContainerStatus status;
-  const auto live = read_live_pids(run_directory(container_id));
+  const auto live = LiveContainer::find(run_directory(container_id));
   if (const auto line = containers().read_if_exists(container_id, "status")) {
     if (const auto record = parse_status(*line)) {
       status.started_ns = record->started_ns;
@@ -56,8 +50,8 @@ ContainerStatus Engine::status(const std::string& container_id) const {
   }
   if (live) {
     status.state = State::running;
-    status.monitor = live->monitor;
-    status.init = live->init;
+    status.monitor = live->pids().monitor;
+    status.init = live->pids().init;
     status.exit_code = 0;
   } else if (status.started_ns != 0) {
     status.state = State::exited;
@@ -81,7 +75,7 @@ std::vector<sys::ProcessId> Engine::r_candidates() const {
   for (const std::string& id : sys::list_directory(AT_FDCWD, directory)) {
     // Any living one will do, and each is checked again before it is joined; two guard against one that dies.
     if (monitors.size() == 2) break;
-    if (const auto live = read_live_pids(directory + "/" + id)) monitors.push_back(live->monitor);
+    if (const auto live = LiveContainer::find(directory + "/" + id)) monitors.push_back(live->pids().monitor);
   }
   return monitors;
 }

@@ -3,6 +3,7 @@
 
 #include "engine/create.h"
 #include "engine/lifecycle.h"
+#include "engine/live_container.h"
 #include "engine/record.h"
 #include "engine/trash.h"
 #include "engine/volumes.h"
@@ -21,15 +22,38 @@ std::optional<ContainerConfig> load_config_if_intact(const Engine& engine, const
   }
 }
 
-// Under the container's lock, which must be gone before its directory can be deleted.
-void take_away(const Engine& engine, const std::string& id, const RemoveOptions& options) {
+Conflict still_running(const std::string& id) {
+  Conflict error(concat("cannot remove container ", id.substr(0, 12), " as it is running"));
+  error.set_hint("stop it first, or use --force");
+  return error;
+}
+
+// Under the container's lock, which must be gone before its directory can be deleted. False when somebody has
+// started the container meanwhile.
+bool take_away(const Engine& engine, const std::string& id, const RemoveOptions& options) {
   const auto lock = engine.containers().lock(id);
+  if (engine.is_running(id)) return false;
   const auto config = load_config_if_intact(engine, id);
+  const std::string run_directory = engine.run_directory(id);
+  end_orphaned_init(run_directory);
   engine.containers().remove(id, config ? config->name : "");
-  sys::remove_tree(AT_FDCWD, engine.run_directory(id));
+  sys::remove_tree(AT_FDCWD, run_directory);
   if (config && (options.volumes || config->auto_remove)) remove_anonymous_volumes(engine, *config);
   if (config && config->auto_remove && !config->cid_file.empty())
     sys::unlink_if_exists(AT_FDCWD, config->cid_file);
+  return true;
+}
+
+void remove_when_stopped(const Engine& engine, const std::string& id, const RemoveOptions& options) {
+  for (;;) {
+    if (engine.is_running(id)) {
+      if (!options.force) throw still_running(id);
+      stop(engine, id, options.timeout_seconds);
+    }
+    // With --rm its monitor has removed it by now.
+    if (!engine.containers().find_id(id)) return;
+    if (take_away(engine, id, options)) return;
+  }
 }
 
 }  // namespace
@@ -47,16 +71,12 @@ void discard(const Engine& engine, const ContainerConfig& config) {
 }
 
 void remove(const Engine& engine, const std::string& id, const RemoveOptions& options) {
-  if (engine.status(id).state == State::running) {
-    if (!options.force) {
-      Conflict error(concat("cannot remove container ", id.substr(0, 12), " as it is running"));
-      error.set_hint("stop it first, or use --force");
-      throw error;
-    }
-    stop(engine, id, options.timeout_seconds);
+  try {
+    remove_when_stopped(engine, id, options);
+  } catch (const NotFound&) {
+    // Somebody else was quicker: with --force that is what was wanted.
+    if (!options.force) throw;
   }
-  // With --rm its monitor has removed it by now.
-  if (engine.containers().find_id(id)) take_away(engine, id, options);
   empty_trash_in_background(engine);
 }
 

@@ -4,9 +4,8 @@
 // and the first command looks at every container once.
 #include <fcntl.h>
 
-#include <csignal>
-
 #include "engine/lifecycle.h"
+#include "engine/live_container.h"
 #include "engine/record.h"
 #include "engine/trash.h"
 #include "rootless/sys/error.h"
@@ -14,17 +13,6 @@
 namespace knarr::engine {
 
 namespace {
-
-// An init that lost its parent-death signal (a set-uid entrypoint clears it) outlives its monitor.
-void end_orphaned_init(const std::string& run_directory) {
-  const auto line = sys::read_file_if_exists(AT_FDCWD, run_directory + "/pids", 4096);
-  const auto pids = line ? parse_pids(*line) : std::nullopt;
-  if (!pids) return;
-  const sys::UniqueFd init = sys::open_process(pids->init);
-  if (!init) return;
-  sys::send_signal(init.get(), SIGKILL);
-  sys::wait_process(init.get(), -1);
-}
 
 // Made by `run --rm` and neither running nor about to (the command that starts it holds the lock).
 bool is_worthless(const Engine& engine, const std::string& id) {

@@ -3,28 +3,40 @@
 #include "engine/launch/launcher.h"
 #include "engine/launch/start_container.h"
 #include "engine/lifecycle.h"
+#include "engine/live_container.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::engine {
 
+namespace {
+
+// nullopt when it runs already. Under the container's lock, which is gone when this returns.
+std::optional<Launched> launch_resting(const Engine& engine, const ContainerConfig& config,
+                                       Launcher& launcher, const StartOptions& options) {
+  const auto lock = engine.containers().lock(config.id);
+  if (engine.is_running(config.id)) return std::nullopt;
+  end_orphaned_init(engine.run_directory(config.id));
+  return with_context(concat("starting container \"", config.name, "\""), [&] {
+    return start_container(engine, config, launcher,
+                           {.attached = options.attach, .input_attached = options.interactive});
+  });
+}
+
+}  // namespace
+
 std::optional<int> start(const Engine& engine, const std::string& id, const StartOptions& options) {
   Launcher launcher = Launcher::begin(engine, options.attach);
-  auto lock = engine.containers().lock(id);
   const ContainerConfig config = engine.load_config(id);
-  if (engine.status(id).state == State::running) {
-    if (!options.attach) return std::nullopt;
+  std::optional<Launched> launched = launch_resting(engine, config, launcher, options);
+  repair(engine);
+  if (!options.attach) return std::nullopt;
+  if (!launched) {
     return attach(engine, id,
                   {.input = options.interactive,
                    .detach_keys = options.detach_keys,
                    .signal_proxy = options.signal_proxy});
   }
-  Launched launched = with_context(concat("starting container \"", config.name, "\""), [&] {
-    return start_container(engine, config, launcher,
-                           {.attached = options.attach, .input_attached = options.interactive});
-  });
-  lock.release().reset();
-  if (!options.attach) return std::nullopt;
-  return stay_attached(engine, config, std::move(launched.client),
+  return stay_attached(engine, config, std::move(launched->client),
                        {.streams = {.input = options.interactive && config.interactive},
                         .detach_keys = options.detach_keys,
                         .signal_proxy = options.signal_proxy});

@@ -6,27 +6,16 @@
 
 #include <algorithm>
 #include <csignal>
+#include <limits>
 
 #include "engine/lifecycle.h"
+#include "engine/live_container.h"
 #include "engine/signals.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::engine {
 
 namespace {
-
-// Returns when the monitor has recorded the exit and let go of the pids file (record.h). Blocking in the
-// kernel on its lock needs neither polling nor the monitor's help, and works when the monitor is killed.
-void wait_for_monitor(const Engine& engine, const std::string& id) {
-  const sys::UniqueFd pids = sys::find_at(AT_FDCWD, engine.run_directory(id) + "/pids", O_RDONLY);
-  if (!pids) return;
-  struct flock lock {};
-  lock.l_type = F_RDLCK;
-  lock.l_whence = SEEK_SET;
-  while (::fcntl(pids.get(), F_OFD_SETLKW, &lock) < 0) {
-    if (errno != EINTR) throw_errno("waiting for the monitor of container ", id.substr(0, 12));
-  }
-}
 
 Conflict not_running(const Engine& engine, const std::string& id, std::string_view act) {
   return Conflict(concat("can only ", act, " running containers: ", id.substr(0, 12), " is ",
@@ -46,17 +35,23 @@ void send(const sys::UniqueFd& init, int signal, const std::string& id) {
   }
 }
 
+// For poll(2); negative: for ever.
+int milliseconds(int seconds) {
+  constexpr int most = std::numeric_limits<int>::max() / 1000;
+  return seconds < 0 ? -1 : std::min(seconds, most) * 1000;
+}
+
 }  // namespace
 
 bool stop(const Engine& engine, const std::string& id, std::optional<int> timeout_seconds) {
-  const ContainerStatus status = engine.status(id);
-  if (status.state != State::running) return false;
+  const auto live = LiveContainer::find(engine.run_directory(id));
+  if (!live) return false;
   const ContainerConfig config = engine.load_config(id);
-  const sys::UniqueFd init = sys::open_process(status.init);
+  const sys::UniqueFd init = sys::open_process(live->pids().init);
   if (init) {
     const int seconds = timeout_seconds.value_or(static_cast<int>(config.stop_timeout));
     if (seconds != 0) send(init, parse_signal(config.stop_signal).value_or(SIGTERM), id);
-    if (seconds == 0 || !sys::wait_process(init.get(), seconds < 0 ? -1 : seconds * 1000)) {
+    if (seconds == 0 || !sys::wait_process(init.get(), milliseconds(seconds))) {
       if (seconds != 0) {
         engine.warn(concat("StopSignal ", config.stop_signal, " failed to stop container ", config.name,
                            " in ", seconds, " seconds, resorting to SIGKILL"));
@@ -65,17 +60,16 @@ bool stop(const Engine& engine, const std::string& id, std::optional<int> timeou
       sys::wait_process(init.get(), -1);
     }
   }
-  wait_for_monitor(engine, id);
+  live->wait_for_end();
   return true;
 }
 
 void kill(const Engine& engine, const std::string& id, int signal) {
-  const ContainerStatus status = engine.status(id);
-  const sys::UniqueFd init =
-      status.state == State::running ? sys::open_process(status.init) : sys::UniqueFd();
+  const auto live = LiveContainer::find(engine.run_directory(id));
+  const sys::UniqueFd init = live ? sys::open_process(live->pids().init) : sys::UniqueFd();
   if (!init) throw not_running(engine, id, "kill");
   send(init, signal, id);
-  if (signal == SIGKILL) wait_for_monitor(engine, id);
+  if (signal == SIGKILL) live->wait_for_end();
 }
 
 int wait(const Engine& engine, const std::string& id, const WaitOptions& options) {
@@ -86,7 +80,7 @@ int wait(const Engine& engine, const std::string& id, const WaitOptions& options
   // Opened now: with --rm the record is gone by the time the exit is known, the open file is not.
   const sys::UniqueFd status = sys::find_at(AT_FDCWD, engine.containers().path(id) + "/status", O_RDONLY);
   if (options.conditions.empty() || wants(WaitCondition::stopped)) {
-    wait_for_monitor(engine, id);
+    if (const auto live = LiveContainer::find(engine.run_directory(id))) live->wait_for_end();
     return recorded_exit_code(status.get());
   }
   for (;;) {
