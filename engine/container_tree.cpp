@@ -20,12 +20,19 @@ std::string host_source(const Engine& engine, const MountRequest& mount) {
   return engine.store().path(concat("volumes/", mount.source, "/_data"));
 }
 
-void bind_onto(int root_fd, const std::string& source, const std::string& destination) {
+void bind_onto(int root_fd, const std::string& source, const MountRequest& mount) {
+  const std::string& destination = mount.destination;
   const sys::UniqueFd target = find_in_root(root_fd, destination, O_PATH);
   if (!target) return;  // never started: the mount point was not made yet
   const sys::UniqueFd tree(
       ::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
   if (!tree) throw_errno("opening volume ", source);
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  if (mount.read_only &&
+      ::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &read_only, sizeof(read_only)) < 0) {
+    throw_errno("making ", source, " read-only");
+  }
   if (::move_mount(tree.get(), "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
     throw_errno("mounting ", source, " at ", destination);
   }
@@ -47,8 +54,7 @@ sys::UniqueFd mount_resting(const Engine& engine, const ContainerConfig& config)
   sys::UniqueFd root = sys::open_at(AT_FDCWD, mount_point, O_PATH | O_DIRECTORY);
   for (const MountRequest& mount : config.mounts) {
     const bool has_files = mount.type == MountRequest::Type::bind || mount.type == MountRequest::Type::volume;
-    if (has_files && mount.subpath.empty())
-      bind_onto(root.get(), host_source(engine, mount), mount.destination);
+    if (has_files && mount.subpath.empty()) bind_onto(root.get(), host_source(engine, mount), mount);
   }
   return root;
 }
@@ -68,12 +74,14 @@ sys::UniqueFd find_in_root(int root_fd, const std::string& path, int flags) {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  for (;;) {
+  // A container that renames without end must not keep us for ever.
+  constexpr int attempts = 64;
+  for (int attempt = 1;; ++attempt) {
     sys::UniqueFd found(static_cast<int>(::syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof(how))));
     if (found) return found;
     // EAGAIN: something was renamed during the look-up, and the kernel cannot tell whether ".." left the
     // root.
-    if (errno == EAGAIN || errno == EINTR) continue;
+    if ((errno == EAGAIN || errno == EINTR) && attempt < attempts) continue;
     if (errno == ENOENT || errno == ENOTDIR) return {};
     throw_errno("opening ", path, " in the container");
   }

@@ -11,7 +11,8 @@
 namespace knarr::engine {
 
 // The container's root directory with its volumes in place. This process must be in R with a mount namespace
-// of its own (unshare(CLONE_NEWNS)). A running container's tree is that of its init.
+// of its own (unshare(CLONE_NEWNS)). A running container's tree is that of its init. For a resting one the
+// caller holds its lock: two mounts of one upper directory would spoil it.
 sys::UniqueFd open_container_root(const Engine& engine, const ContainerConfig& config);
 
 // openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS): absolute paths and links start at root_fd. Empty when

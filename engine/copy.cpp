@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "engine/container_tree.h"
 #include "rootless/sys/error.h"
 #include "storage/tree_copy.h"
@@ -76,6 +78,8 @@ storage::TreeCopyOptions ownership(const Place& source, const Place& destination
     copy.map_uid = [](uid_t) { return 0; };
     copy.map_gid = [](gid_t) { return 0; };
   }
+  // A set-uid program of the container's would run as the user, for everybody who can reach it.
+  copy.keep_set_ids = !destination.on_host();
   return copy;
 }
 
@@ -116,8 +120,25 @@ void copy_single(const Place& source, const Place& destination, const storage::T
 
 }  // namespace
 
+namespace {
+
+// Of the resting containers that take part, so that nobody starts or removes them meanwhile; in the order of
+// their ids, as all who lock several do.
+std::vector<sys::Lock> lock_resting(const Engine& engine, const CopyEnd& source, const CopyEnd& destination) {
+  std::vector<sys::Lock> locks;
+  for (const std::string& id : std::set<std::string>{source.container_id, destination.container_id}) {
+    if (id.empty() || engine.is_running(id)) continue;
+    locks.push_back(engine.containers().lock(id));
+    if (engine.is_running(id)) locks.pop_back();  // started while we waited
+  }
+  return locks;
+}
+
+}  // namespace
+
 void copy(const Engine& engine, const CopyEnd& source, const CopyEnd& destination,
           const CopyOptions& options) {
+  const auto locks = lock_resting(engine, source, destination);
   engine.enter_r();
   if (::unshare(CLONE_NEWNS) < 0) throw_errno("making a mount namespace to copy in");
   const Place from(engine, source);

@@ -210,17 +210,22 @@ class TreeCopier {
   void set_attributes_of(int source, int target, const struct stat& info, const std::string& path) {
     set_owner(target, "", info, AT_EMPTY_PATH, path);
     copy_xattrs(source, target, path);
-    if (::fchmod(target, info.st_mode & 07777) < 0) throw_errno("setting the mode of ", path);
+    if (::fchmod(target, mode_of(info)) < 0) throw_errno("setting the mode of ", path);
     const timespec times[2] = {info.st_atim, info.st_mtim};
     if (::futimens(target, times) < 0) throw_errno("setting the times of ", path);
   }
 
-  // Of what cannot be opened: links and FIFOs.
+  mode_t mode_of(const struct stat& info) const {
+    return info.st_mode & (options_.keep_set_ids ? 07777 : 01777);
+  }
+
+  // Of what cannot be opened: links and FIFOs. Never through a link: a container may have put one in its
+  // place.
   void set_attributes_at(const Entry& entry) {
     const char* name = entry.new_name.c_str();
     set_owner(entry.target_fd, entry.new_name, entry.info, AT_SYMLINK_NOFOLLOW, entry.path);
     if (!S_ISLNK(entry.info.st_mode) &&
-        ::fchmodat(entry.target_fd, name, entry.info.st_mode & 07777, 0) < 0) {
+        ::fchmodat(entry.target_fd, name, mode_of(entry.info), AT_SYMLINK_NOFOLLOW) < 0) {
       throw_errno("setting the mode of ", entry.path);
     }
     const timespec times[2] = {entry.info.st_atim, entry.info.st_mtim};

@@ -16,6 +16,7 @@ struct TreeCopyOptions {
   bool apply_whiteouts = false;
   // An existing file gives way to a copy, directories are merged. Without it an existing file is an error.
   bool replace_existing = false;
+  bool keep_set_ids = true;  // set-user-ID and set-group-ID bits
   // The owner of a copy; absent: that of the original.
   std::function<uid_t(uid_t)> map_uid;
   std::function<gid_t(gid_t)> map_gid;
