@@ -120,17 +120,21 @@ std::vector<storage::Volume> filter_volumes(const engine::Engine& engine,
 void remove_volume(const engine::Engine& engine, const std::string& name, bool force,
                    std::optional<int> timeout_seconds) {
   engine.volumes().get_volume(name);  // throws NotFound
-  const auto by_volume = containers_by_volume(engine);
-  if (const auto users = by_volume.find(name); users != by_volume.end()) {
-    if (!force) {
-      throw Conflict(concat("volume ", name, " is being used by the following container(s): ",
-                            join(users->second, ", "), ": volume is being used"));
-    }
-    for (const std::string& id : users->second) {
+  if (force) {
+    for (const std::string& id : containers_by_volume(engine)[name]) {
       engine::remove(engine, id, {.force = true, .timeout_seconds = timeout_seconds});
     }
   }
-  engine.volumes().remove_volume(name);
+  {
+    // Whoever makes a container holds this lock shared until its record names the volume.
+    const auto references = engine.store().lock_gc(sys::Lock::Mode::exclusive);
+    const auto by_volume = containers_by_volume(engine);
+    if (const auto users = by_volume.find(name); users != by_volume.end()) {
+      throw Conflict(concat("volume ", name, " is being used by the following container(s): ",
+                            join(users->second, ", "), ": volume is being used"));
+    }
+    engine.volumes().remove_volume(name);
+  }
   engine::empty_trash_in_background(engine);
 }
 
