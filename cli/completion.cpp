@@ -40,14 +40,24 @@ class Planner {
   // A word that stands before the one being typed.
   void advance(const std::string& word) {
     if (pending_ != nullptr) {
+      note_setting(pending_->name, word);
       pending_ = nullptr;
     } else if (!flags_ended_ && word == "--") {
       flags_ended_ = true;
     } else if (!flags_ended_ && word.size() > 1 && word[0] == '-') {
       pending_ = flag_that_waits(word);
+      const KeyValue flag = split_key_value(word);
+      if (flag.has_value && word.starts_with("--"))
+        note_setting(std::string_view(flag.key).substr(2), flag.value);
     } else {
       advance_argument(word);
     }
+  }
+
+  void note_setting(std::string_view name, const std::string& value) {
+    if (name == "root") answer_.settings.root = value;
+    if (name == "runroot") answer_.settings.runroot = value;
+    if (name == "storage-driver") answer_.settings.storage_driver = value;
   }
 
   // The flag whose value is the next word, if there is one.

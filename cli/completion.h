@@ -21,6 +21,7 @@ struct CompletionAnswer {
   Completion more = Completion::none;  // objects and files, for the caller to list
   std::string lead;                    // of the word, in front of what is completed: "--env-file="
   std::string prefix;                  // what is typed of it
+  Settings settings;                   // what --root and its like on the line say
 };
 
 // `words` follow the program's name; the last one is being typed and may be empty. Pure.

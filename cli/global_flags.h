@@ -23,7 +23,8 @@ inline constexpr auto global_flags = std::to_array<Flag>({
     text_flag("host", 'H', "URL", "Service to talk to").not_yet().unlisted(),
     text_flag("identity", 0, "FILE", "SSH identity for a remote service").not_yet().unlisted(),
     text_flag("imagestore", 0, "DIR", "Directory of the images").not_yet(),
-    text_flag("log-level", 0, "LEVEL", "Show messages of this level and above")
+    text_flag("log-level", 0, "LEVEL",
+              "Show messages of this level and above: trace, debug, info, warn, error, ...")
         .with_default("warn")
         .one_of("trace debug info warn error fatal panic"),
     array_flag("module", 0, "FILE", "A containers.conf module").not_yet(),
@@ -39,7 +40,7 @@ inline constexpr auto global_flags = std::to_array<Flag>({
     text_flag("runtime", 0, "FILE", "OCI runtime to use").not_yet(),
     array_flag("runtime-flag", 0, "FLAG", "Flag for the OCI runtime").not_yet(),
     text_flag("ssh", 0, "MODE", "How to speak SSH").not_yet().unlisted(),
-    text_flag("storage-driver", 0, "DRIVER", "How root file systems are put together")
+    text_flag("storage-driver", 0, "DRIVER", "How root file systems are made: overlay, fuse-overlayfs or vfs")
         .one_of("overlay fuse-overlayfs vfs"),
     array_flag("storage-opt", 0, "OPTION", "Option of the storage driver").not_yet(),
     toggle("syslog", 0, "Send messages to syslog too").not_yet(),

@@ -82,8 +82,12 @@ std::string_view directive(Completion more) {
 
 int run_complete(const Invocation& invocation, const Arguments& arguments) {
   CompletionAnswer answer = plan_completion(knarr_program, arguments.positional());
+  Invocation line = {invocation.program, invocation.command, invocation.argv, invocation.settings,
+                     invocation.out};
+  if (!answer.settings.root.empty()) line.settings.root = answer.settings.root;
+  if (!answer.settings.runroot.empty()) line.settings.runroot = answer.settings.runroot;
   try {
-    add_objects(invocation, answer);
+    add_objects(line, answer);
   } catch (const Error&) {
     // A shell has no place for an error, and what is known without the store is still of use.
   }

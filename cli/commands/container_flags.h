@@ -16,7 +16,7 @@ inline constexpr auto general_flags = grouped(
         text_flag("conmon-pidfile", 0, "FILE", "Write the monitor's process ID to a file")
             .completed_by(Completion::files),
         toggle("disable-content-trust", 0, "Accepted for docker's sake, without effect").unlisted(),
-        text_flag("log-driver", 0, "DRIVER", "Where output is logged (default k8s-file)")
+        text_flag("log-driver", 0, "DRIVER", "Where output is logged: k8s-file (default), json-file or none")
             .one_of("k8s-file json-file none"),
         list_flag("log-opt", 0, "NAME=VALUE", "path, max-size, max-file or tag of the log"),
         text_flag("name", 0, "NAME", "Name of the container"),
@@ -87,7 +87,8 @@ inline constexpr auto filesystem_flags =
                     .completed_by(Completion::files),
                 list_flag("device-cgroup-rule", 0, "RULE", "Rule for the devices control group").not_yet(),
                 array_flag("gpus", 0, "GPU", "Add GPUs").not_yet(),
-                text_flag("image-volume", 0, "MODE", "What becomes of the image's volumes")
+                text_flag("image-volume", 0, "MODE",
+                          "The image's volumes: anonymous (default), bind, tmpfs or ignore")
                     .one_of("anonymous bind tmpfs ignore")
                     .also("builtin-volume"),
                 array_flag("mount", 0, "type=TYPE,...", "Mount a bind, volume, tmpfs, image, ..."),
@@ -115,7 +116,7 @@ inline constexpr auto network_flags = grouped(
                             text_flag("ip", 0, "IP", "IPv4 address").not_yet(),
                             text_flag("ip6", 0, "IP", "IPv6 address").not_yet(),
                             text_flag("mac-address", 0, "MAC", "Ethernet address").not_yet(),
-                            array_flag("network", 0, "MODE", "none, host, ns:PATH or container:CONTAINER")
+                            array_flag("network", 0, "MODE", "none, host, ns:PATH or container:NAME")
                                 .one_of("none host private")
                                 .also("net"),
                             list_flag("network-alias", 0, "NAME", "Another name in the network").not_yet(),
@@ -170,19 +171,25 @@ inline constexpr auto security_flags = grouped(
         list_flag("sysctl", 0, "NAME=VALUE", "Set a kernel parameter of the container's namespaces"),
     }));
 
-inline constexpr auto namespace_flags =
-    grouped(FlagGroup::namespaces,
-            std::to_array<Flag>({
-                text_flag("cgroupns", 0, "MODE", "Control group namespace").one_of("private host"),
-                array_flag("gidmap", 0, "MAP", "Map of group ids").not_yet(),
-                text_flag("ipc", 0, "MODE", "IPC namespace").one_of("private host shareable none"),
-                text_flag("pid", 0, "MODE", "Process namespace").one_of("private host"),
-                text_flag("subgidname", 0, "NAME", "Entry of /etc/subgid to use").not_yet(),
-                text_flag("subuidname", 0, "NAME", "Entry of /etc/subuid to use").not_yet(),
-                array_flag("uidmap", 0, "MAP", "Map of user ids").not_yet(),
-                text_flag("userns", 0, "MODE", "User namespace").one_of("host keep-id nomap auto private"),
-                text_flag("uts", 0, "MODE", "UTS namespace").one_of("private host"),
-            }));
+inline constexpr auto namespace_flags = grouped(
+    FlagGroup::namespaces,
+    std::to_array<Flag>({
+        text_flag("cgroupns", 0, "MODE", "Control group namespace: private, host, ns:PATH or container:NAME")
+            .one_of("private host"),
+        array_flag("gidmap", 0, "MAP", "Map of group ids").not_yet(),
+        text_flag("ipc", 0, "MODE",
+                  "IPC namespace: private, shareable, none, host, ns:PATH or container:NAME")
+            .one_of("private host shareable none"),
+        text_flag("pid", 0, "MODE", "Process namespace: private, host, ns:PATH or container:NAME")
+            .one_of("private host"),
+        text_flag("subgidname", 0, "NAME", "Entry of /etc/subgid to use").not_yet(),
+        text_flag("subuidname", 0, "NAME", "Entry of /etc/subuid to use").not_yet(),
+        array_flag("uidmap", 0, "MAP", "Map of user ids").not_yet(),
+        text_flag("userns", 0, "MODE", "User namespace: host, keep-id[:uid=,gid=], nomap, auto, ns:PATH, ...")
+            .one_of("host keep-id nomap auto private"),
+        text_flag("uts", 0, "MODE", "Namespace of the host name: private, host, ns:PATH or container:NAME")
+            .one_of("private host"),
+    }));
 
 inline constexpr auto health_flags = grouped(
     FlagGroup::health,
@@ -223,7 +230,7 @@ inline constexpr auto pull_flags = grouped(
         text_flag("decryption-key", 0, "KEY", "Key of an encrypted image").not_yet(),
         text_flag("os", 0, "OS", "Operating system of the image").also("override-os"),
         text_flag("platform", 0, "OS/ARCH[/VARIANT]", "Platform of the image"),
-        text_flag("pull", 0, "POLICY", "When to pull the image")
+        text_flag("pull", 0, "POLICY", "When to pull the image: missing, never, always or newer")
             .one_of("missing never always newer")
             .with_default("missing")
             .not_yet("missing never"),

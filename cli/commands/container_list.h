@@ -33,7 +33,7 @@ std::optional<engine::Summary> find_summary(const engine::Engine& engine, const 
 std::string describe_status(const engine::ContainerStatus& status, std::int64_t now_ns);
 
 // Sorts by one of container_sort_keys, "created" by time: oldest first.
-constexpr std::string_view container_sort_keys = "command created id image names runningfor size status";
+constexpr std::string_view container_sort_keys = "command created id image names runningfor status";
 void sort_containers(std::vector<ListedContainer>& containers, std::string_view key);
 
 }  // namespace knarr::cli

@@ -31,7 +31,9 @@ constexpr auto flags = std::to_array<Flag>({
     toggle("no-trunc", 0, "Show all of the IDs"),
     toggle("noheading", 'n', "Leave the titles out").also("no-heading"),
     toggle("quiet", 'q', "Show IDs only"),
-    text_flag("sort", 0, "COLUMN", "Sort by a column").with_default("created").one_of(sort_keys),
+    text_flag("sort", 0, "COLUMN", "Sort by created, id, repository, size or tag")
+        .with_default("created")
+        .one_of(sort_keys),
 });
 static_assert(is_well_formed(flags));
 

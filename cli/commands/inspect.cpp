@@ -114,7 +114,7 @@ constexpr auto inspect_flags = std::to_array<Flag>({
     format_flag,
     latest_flag,
     size_flag,
-    text_flag("type", 't', "KIND", "What to look for")
+    text_flag("type", 't', "KIND", "What to look for: all, container, image or volume")
         .with_default("all")
         .one_of("all container image volume"),
 });

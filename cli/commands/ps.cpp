@@ -36,7 +36,9 @@ constexpr auto flags = std::to_array<Flag>({
     toggle("pod", 'p', "Show the pods").not_yet(),
     toggle("quiet", 'q', "Show IDs only"),
     toggle("size", 's', "Show the size of the containers").not_yet(),
-    text_flag("sort", 0, "COLUMN", "Sort by a column").with_default("created").one_of(container_sort_keys),
+    text_flag("sort", 0, "COLUMN", "Sort by command, created, id, image, names, runningfor or status")
+        .with_default("created")
+        .one_of(container_sort_keys),
     toggle("sync", 0, "Ask the runtime first; the state shown is never older").unlisted(),
     natural_flag("watch", 'w', "SECONDS", "Show the list again and again").not_yet("0"),
 });

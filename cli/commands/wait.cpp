@@ -15,7 +15,7 @@ namespace knarr::cli {
 namespace {
 
 constexpr auto flags = std::to_array<Flag>({
-    list_flag("condition", 0, "CONDITION", "What to wait for")
+    list_flag("condition", 0, "CONDITION", "What to wait for: stopped, running, created or removing")
         .one_of("stopped exited running created removing"),
     toggle("ignore", 0, "Do not mind containers that do not exist"),
     text_flag("interval", 'i', "DURATION", "How often to look").with_default("250ms"),

@@ -89,6 +89,11 @@ TEST(Completion, SkipsTheProgramsFlagsAndTheirValues) {
   EXPECT_THAT(texts({"--root=/x", "r"}), ElementsAre("rm", "run"));
 }
 
+TEST(Completion, SaysWhichStoreTheLineIsAbout) {
+  EXPECT_EQ(complete({"--root", "/x", "rm", ""}).settings.root, "/x");
+  EXPECT_EQ(complete({"rm", "--root=/y", ""}).settings.root, "/y");
+}
+
 TEST(Completion, AsksForObjects) {
   EXPECT_EQ(complete({"rm", ""}).more, Completion::containers);
   EXPECT_EQ(complete({"rm", "web", ""}).more, Completion::containers);
