@@ -25,14 +25,18 @@ std::string hexadecimal(CapabilitySet set) {
   return text;
 }
 
+// Whatever is there instead of a filter counts as none, and is replaced by one.
 std::optional<Program> find_cached(int store_fd, const std::string& key) {
   const std::string path = concat(seccomp::cache_directory, '/', key);
-  const sys::UniqueFd file = sys::find_at(store_fd, path, O_RDONLY | O_NOFOLLOW);
-  if (file.get() < 0) return std::nullopt;
   try {
+    const sys::UniqueFd file = sys::find_at(store_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (file.get() < 0) return std::nullopt;
     return seccomp::parse_filter(key, sys::read_all(file.get(), path, seccomp::max_filter_file));
   } catch (const InvalidArgument&) {  // longer than any filter
     return std::nullopt;
+  } catch (const SysError& error) {
+    if (error.code() == ELOOP) return std::nullopt;  // a link
+    throw;
   }
 }
 
