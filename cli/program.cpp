@@ -21,8 +21,14 @@ namespace {
 
 using ArgumentSpan = std::span<const char* const>;
 
-// No command line can be run, and the user is told where to read on.
+// The user is told which help to read: there is no verb to point to.
 class UnknownVerb : public InvalidArgument {
+ public:
+  using InvalidArgument::InvalidArgument;
+};
+
+// Ends with 1, as podman's does.
+class BadLogLevel : public InvalidArgument {
  public:
   using InvalidArgument::InvalidArgument;
 };
@@ -159,14 +165,6 @@ class Dispatcher {
     throw Error(concat("missing command '", command_, " COMMAND'"));
   }
 
- public:
-  // podman exits with 1 here, before anything else is set up.
-  class BadLogLevel : public InvalidArgument {
-   public:
-    using InvalidArgument::InvalidArgument;
-  };
-
- private:
   const Program& program_;
   ArgumentSpan argv_;
   std::string name_;
@@ -193,7 +191,7 @@ int run_and_report(const Program& program, Dispatcher& dispatcher, Output& out) 
   } catch (const UnknownVerb& error) {
     print_error(error);
     print_pointer(concat("Try '", dispatcher.command(), " --help' for more information"));
-  } catch (const Dispatcher::BadLogLevel& error) {
+  } catch (const BadLogLevel& error) {
     print_error(error);
     return 1;
   } catch (const UsageError& error) {

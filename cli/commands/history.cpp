@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cli/commands/engine_access.h"
+#include "cli/commands/format_flag.h"
 #include "cli/commands/verbs.h"
 #include "cli/table.h"
 #include "cli/template/report.h"
@@ -17,7 +18,7 @@ using templates::Value;
 constexpr std::size_t command_width = 45;
 
 constexpr auto flags = std::to_array<Flag>({
-    text_flag("format", 0, "TEMPLATE", "Show JSON (json) or what a Go template says, a row each"),
+    list_format_flag,
     toggle("human", 'H', "Show sizes and dates for people").with_default("true"),
     toggle("no-trunc", 0, "Show all of IDs and commands"),
     toggle("quiet", 'q', "Show IDs only"),
@@ -117,7 +118,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   const Style style{.full = arguments.boolean("no-trunc"), .human = arguments.boolean("human")};
   if (arguments.boolean("quiet")) {
     for (const Entry& entry : entries) invocation.out.line(show_id(entry, style));
-  } else if (const auto format = arguments.find_text("format")) {
+  } else if (const auto format = list_format(arguments)) {
     print_formatted(invocation.out, *format, entries, style);
   } else {
     print_table(invocation.out, entries, style);

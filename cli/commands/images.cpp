@@ -3,6 +3,7 @@
 #include <set>
 
 #include "cli/commands/engine_access.h"
+#include "cli/commands/format_flag.h"
 #include "cli/commands/image_filter.h"
 #include "cli/commands/image_view.h"
 #include "cli/commands/verbs.h"
@@ -26,7 +27,7 @@ constexpr auto flags = std::to_array<Flag>({
     toggle("all", 'a', "Show intermediate images too; this store has none"),
     toggle("digests", 0, "Show the digests of the manifests"),
     array_flag("filter", 'f', "NAME=VALUE", "Show the images that match"),
-    text_flag("format", 0, "TEMPLATE", "Show JSON (json) or what a Go template says, a row each"),
+    list_format_flag,
     toggle("history", 0, "Show the names an image had").not_yet(),
     toggle("no-trunc", 0, "Show all of the IDs"),
     toggle("noheading", 'n', "Leave the titles out").also("no-heading"),
@@ -189,7 +190,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
     });
   }
   sort_rows(rows, arguments.text("sort"));
-  const auto format = arguments.find_text("format");
+  const auto format = list_format(arguments);
   if (arguments.boolean("quiet")) {
     print_ids(invocation.out, rows, arguments.boolean("no-trunc"));
   } else if (format) {

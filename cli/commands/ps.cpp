@@ -6,6 +6,7 @@
 #include "cli/commands/container_filter.h"
 #include "cli/commands/container_list.h"
 #include "cli/commands/engine_access.h"
+#include "cli/commands/format_flag.h"
 #include "cli/commands/selection.h"
 #include "cli/commands/verbs.h"
 #include "cli/quote.h"
@@ -27,7 +28,7 @@ constexpr auto flags = std::to_array<Flag>({
     toggle("all", 'a', "Show all containers, not only running ones"),
     toggle("external", 0, "Show containers of other programs in the same store; there are none").unlisted(),
     array_flag("filter", 'f', "NAME=VALUE", "Show the containers that match"),
-    text_flag("format", 0, "TEMPLATE", "Show JSON (json) or what a Go template says, a row each"),
+    list_format_flag,
     integer_flag("last", 'n', "COUNT", "Show the last containers made, in all states").with_default("-1"),
     latest_flag,
     toggle("no-trunc", 0, "Show all of IDs and commands"),
@@ -295,7 +296,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   if (arguments.boolean("quiet")) {
     for (const ListedContainer& container : containers)
       invocation.out.line(show_id(container.summary.id, style));
-  } else if (const auto format = arguments.find_text("format")) {
+  } else if (const auto format = list_format(arguments)) {
     print_formatted(engine, *format, invocation.out, containers, arguments, style);
   } else {
     print_table(invocation.out, containers, arguments, style);

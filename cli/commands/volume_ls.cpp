@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cli/commands/engine_access.h"
+#include "cli/commands/format_flag.h"
 #include "cli/commands/verbs.h"
 #include "cli/commands/volume_view.h"
 #include "cli/table.h"
@@ -15,7 +16,7 @@ using templates::Value;
 
 constexpr auto flags = std::to_array<Flag>({
     array_flag("filter", 'f', "NAME=VALUE", "Show the volumes that match"),
-    text_flag("format", 0, "TEMPLATE", "Show JSON (json) or what a Go template says, a row each"),
+    list_format_flag,
     toggle("noheading", 'n', "Leave the titles out").also("no-heading"),
     toggle("quiet", 'q', "Show names only"),
 });
@@ -45,7 +46,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   const bool with_titles = !arguments.boolean("noheading");
   if (arguments.boolean("quiet")) {
     for (const storage::Volume& volume : volumes) invocation.out.line(volume.name);
-  } else if (const auto format = arguments.find_text("format")) {
+  } else if (const auto format = list_format(arguments)) {
     print_formatted(invocation.out, *format, volumes, with_titles);
   } else {
     std::vector<std::vector<std::string>> table;

@@ -171,6 +171,11 @@ TEST_F(Ps, AnEmptyListIsItsTitles) {
   EXPECT_EQ(run({"ps", "--format", "{{.Names}}"}).out, "");
 }
 
+TEST_F(Ps, FormatTableIsTheTable) {
+  add_four();
+  EXPECT_EQ(run({"ps", "--format", "table"}).out, run({"ps"}).out);
+}
+
 TEST_F(Ps, CanShowIdsOnlyAndWhole) {
   add_four();
   EXPECT_THAT(lines({"ps", "-q"}), ElementsAre("aaaaaaaaaaaa"));
