@@ -2,11 +2,9 @@
 #include "engine/attach.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -24,6 +22,7 @@
 #include "engine/detach_keys.h"
 #include "engine/monitor/attach_address.h"
 #include "engine/monitor/protocol.h"
+#include "engine/shared_output.h"
 #include "engine/terminal.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
@@ -106,77 +105,6 @@ class CaughtSignals {
  private:
   sys::UniqueFd fd_;
   sigset_t old_mask_;
-};
-
-// ---- standard output and error ----
-
-enum class WriteResult { progress, full, closed };
-
-// Writes to descriptors that others share. Never blocks where that can be avoided, so that signals are served
-// while nobody reads, and never by O_NONBLOCK, which would be set for the others as well.
-class SharedOutput {
- public:
-  explicit SharedOutput(int fd) : fd_(fd) {
-    struct stat status {};
-    if (fd < 0 || ::fstat(fd, &status) < 0) {
-      kind_ = Kind::none;
-    } else if (S_ISFIFO(status.st_mode)) {
-      kind_ = Kind::pipe;
-    } else if (S_ISSOCK(status.st_mode)) {
-      kind_ = Kind::socket;
-    } else if (S_ISCHR(status.st_mode) && ::isatty(fd)) {
-      kind_ = Kind::chunked;
-    }
-  }
-
-  int fd() const { return fd_; }
-  bool must_wait() const { return kind_ == Kind::chunked; }  // for poll(2), before each write
-
-  // Takes what was written off the front of `bytes`.
-  WriteResult write_some(std::string_view& bytes) {
-    if (kind_ == Kind::none) bytes = {};
-    while (!bytes.empty()) {
-      const ssize_t wrote = try_write(bytes);
-      if (wrote >= 0) {
-        bytes.remove_prefix(static_cast<std::size_t>(wrote));
-        // Whether there is room for more only poll(2) knows.
-        if (must_wait()) return WriteResult::progress;
-      } else if (errno == EAGAIN) {
-        return WriteResult::full;
-      } else if (errno == EPIPE || errno == EIO) {
-        return WriteResult::closed;
-      } else if (errno != EINTR) {
-        throw_errno("writing the container's output");
-      }
-    }
-    return WriteResult::progress;
-  }
-
- private:
-  enum class Kind { none, plain, pipe, socket, chunked };
-
-  ssize_t try_write(std::string_view bytes) {
-    switch (kind_) {
-      case Kind::socket:
-        return ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-      case Kind::pipe: {
-        const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-        const ssize_t wrote = ::pwritev2(fd_, &part, 1, -1, RWF_NOWAIT);
-        if (wrote >= 0 || errno != EOPNOTSUPP) return wrote;
-        kind_ = Kind::chunked;  // before Linux 6.4
-        errno = EAGAIN;
-        return -1;
-      }
-      case Kind::chunked:
-        // A pipe that is ready takes this much at once (pipe(7)).
-        return ::write(fd_, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
-      default:
-        return ::write(fd_, bytes.data(), bytes.size());
-    }
-  }
-
-  int fd_;
-  Kind kind_ = Kind::plain;
 };
 
 // ---- the connection ----
@@ -406,7 +334,14 @@ void Session::handle_frame(FrameType type, std::string_view payload) {
 }
 
 void Session::write_output() {
-  if (target_->write_some(to_write_) == WriteResult::closed) end(AttachResult::End::output_closed);
+  switch (target_->write_some(to_write_)) {
+    case WriteResult::closed:
+      return end(AttachResult::End::output_closed);
+    case WriteResult::failed:
+      throw_errno("writing the container's output");
+    default:
+      return;
+  }
 }
 
 }  // namespace
