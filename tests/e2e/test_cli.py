@@ -181,5 +181,10 @@ def test_completion_scripts_are_as_the_flag_table_has_them(engine, shell):
         assert file.read().strip() == text.strip()
 
 
+def test_completion_knows_the_flags(engine):
+    assert "--entrypoint\t" in engine("__complete", "--", "run", "--entr")
+    assert engine("__complete", "--", "ps", "--sort", "im").splitlines() == ["image", ":none"]
+
+
 def test_bash_completion_parses(engine):
     subprocess.run(["bash", "-n"], input=engine("completion", "bash"), text=True, check=True)

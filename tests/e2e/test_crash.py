@@ -155,6 +155,15 @@ def test_a_killed_monitor_takes_its_container_along(knarr, rm):
     knarr("run", "--rm", "--name", "box", IMAGE, "true")
 
 
+@pytest.mark.needs_ids
+def test_a_killed_monitor_takes_a_reaper_of_another_user_along(knarr):
+    knarr.start("--name", "box", "--init", "--user", "1000")
+    state = knarr.state("box")
+    os.kill(state["ConmonPid"], signal.SIGKILL)
+    assert wait_process(state["Pid"])
+    knarr("rm", "-f", "box")
+
+
 def test_a_killed_init_is_an_exit(knarr):
     knarr.start("--name", "box")
     os.kill(knarr.state("box")["Pid"], signal.SIGKILL)

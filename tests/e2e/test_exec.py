@@ -32,6 +32,73 @@ def test_a_megabyte_passes_both_ways(box):
     assert (process.returncode, out == data, err) == (0, True, b"")
 
 
+def test_files_of_megabytes_as_input_and_output(box, scratch):
+    data = os.urandom(3 << 20)
+    source, target = os.path.join(scratch, "in"), os.path.join(scratch, "out")
+    with open(source, "wb") as file:
+        file.write(data)
+    with open(source, "rb") as stdin, open(target, "wb") as stdout:
+        assert box.result("exec", "-i", "box", "cat", stdin=stdin, stdout=stdout).status == 0
+    with open(target, "rb") as file:
+        assert file.read() == data
+
+
+@pytest.mark.parametrize("options", [[], ["-t"]])
+@pytest.mark.parametrize("command", [["echo", "hi"], ["yes"]])
+def test_output_that_cannot_be_written(box, options, command):
+    with open("/dev/full", "wb") as full:
+        error = box.error("exec", *options, "box", *command, stdout=full)
+    assert error == "Error: writing the container's output: no space left on device"
+
+
+def test_a_reader_that_is_gone_ends_the_command(box):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    result = box.result("exec", "-t", "box", "yes", stdout=write_end)
+    os.close(write_end)
+    assert result.status not in (0, 125) and result.err == ""
+
+
+@pytest.mark.parametrize("text", ["hi\n", "hi", ""])
+def test_piped_input_of_a_terminal_ends(box, text):
+    assert box("exec", "-it", "box", "sh", "-c", "stty -echo; cat; echo after", input=text).endswith("after")
+
+
+def test_much_piped_input_of_a_terminal(box):
+    text = "".join(f"line {number}\n" for number in range(30000))
+    assert "line 29999\r\n" in box.result("exec", "-it", "box", "cat", input=text).out
+
+
+@pytest.mark.needs_ids
+def test_pipes_of_the_caller_keep_their_owner(box):
+    read_end, write_end = os.pipe()
+    before = os.fstat(write_end)
+    assert box.result("exec", "-i", "-u", "1000", "box", "echo", "b", stdin=read_end, stdout=write_end).status == 0
+    after = os.fstat(write_end)
+    os.close(write_end)
+    assert os.read(read_end, 100) == b"b\n"
+    os.close(read_end)
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+
+
+@pytest.mark.needs_ids
+def test_a_pipe_made_for_the_command_is_its_users(box, scratch):
+    target = os.path.join(scratch, "out")
+    with open(target, "wb") as stdout:
+        assert box.result("exec", "-u", "1000", "box", "sh", "-c", "echo again > /dev/stdout", stdout=stdout).status == 0
+    with open(target) as file:
+        assert file.read() == "again\n"
+
+
+def test_a_named_fifo_does_not_cross(box, scratch):
+    path = os.path.join(scratch, "fifo")
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDWR)
+    assert box.result("exec", "box", "readlink", "/proc/self/fd/1", stdout=fd).status == 0
+    assert os.read(fd, 1000).startswith(b"pipe:")
+    os.close(fd)
+
+
 def test_missing_and_forbidden_commands(box):
     assert "nosuchcommand" in box.error("exec", "box", "nosuchcommand", status=127)
     assert "/etc/passwd" in box.error("exec", "box", "/etc/passwd", status=126)

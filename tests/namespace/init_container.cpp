@@ -367,6 +367,7 @@ void Container::run_as_caller(int result_fd, const std::function<void(const Runn
   plan.report_fd = report[1];
   plan.console_fd = console[1];
   plan.stdio[1] = plan.stdio[2] = output[1];
+  plan.own_stdio[1] = plan.own_stdio[2] = true;
 
   Outcome outcome;
   const engine::Spawned spawned = engine::spawn(namespaces, run_entry, &plan, outcome.spawn);

@@ -208,6 +208,42 @@ TEST_P(InitUsers, PasswdIsNotReadThroughLinksOfProcOrFromAFifo) {
   expect_failure(start_as("0"), Step::resolve_user, 0, ELOOP);
 }
 
+constexpr char entry[] = "12345:x:12345:0::/:/bin/sh\n";
+
+Operation entry_operation() {
+  return {.kind = Kind::user_entry,
+          .target = "/etc/passwd",
+          .content = entry,
+          .content_size = sizeof entry - 1,
+          .uid = 12345};
+}
+
+TEST_P(InitUsers, AnEntryIsAddedToTheImagesOwnFileOnce) {
+  const std::string before = read_text(container.rootfs("/etc/passwd"));
+  container.add(entry_operation());
+  container.add(entry_operation());
+  EXPECT_EQ(output_of("cat /etc/passwd"), before + entry);
+}
+
+TEST_P(InitUsers, NoEntryIsAddedToAFileOfTheHostThatIsMountedThere) {
+  const std::string file = container.make_host_file("passwd", "root:x:0:0::/:/bin/sh\n");
+  container.add({.kind = Kind::bind, .target = "/etc/passwd", .source = file.c_str()});
+  container.add(entry_operation());
+  EXPECT_EQ(output_of("cat /etc/passwd"), "root:x:0:0::/:/bin/sh\n");
+  EXPECT_EQ(read_text(file), "root:x:0:0::/:/bin/sh\n");
+}
+
+TEST_P(InitUsers, NoEntryIsAddedToAFileOfAVolumeThatALinkLeadsTo) {
+  const std::string file = container.make_host_file("passwd", "root:x:0:0::/:/bin/sh\n");
+  const std::string volume = container.host("");
+  ::unlink(container.rootfs("/etc/passwd").c_str());
+  container.make_symlink("/volume/passwd", container.rootfs("/etc/passwd"));
+  container.add({.kind = Kind::bind, .target = "/volume", .source = volume.c_str()});
+  container.add(entry_operation());
+  EXPECT_EQ(output_of("cat /etc/passwd"), "root:x:0:0::/:/bin/sh\n");
+  EXPECT_EQ(read_text(file), "root:x:0:0::/:/bin/sh\n");
+}
+
 TEST_P(InitUsers, AHugeGroupFileIsRefusedInBoundedMemory) {
   container.plan.process.user = "0";
   const std::string path = container.rootfs("/etc/group");
@@ -597,7 +633,8 @@ TEST_P(InitProcess, WithoutAGoByteNothingStarts) {
   EXPECT_EQ(outcome.output, "");
 }
 
-TEST_P(InitProcess, TheProcessDiesWithItsParent) {
+// Runs a container whose parent dies when it is up.
+void expect_death_with_parent(Container& container) {
   // The output pipe ends only when the container's process is gone, for it is the last that holds it.
   container.script("echo up; while :; do sleep 1000; done");
   int alive[2];
@@ -610,9 +647,22 @@ TEST_P(InitProcess, TheProcessDiesWithItsParent) {
   }),
                std::runtime_error);
   ::close(alive[1]);
+  pollfd end{alive[0], POLLIN, 0};
+  EXPECT_EQ(::poll(&end, 1, 10'000), 1) << "it lives on";
   char byte;
-  EXPECT_EQ(::read(alive[0], &byte, 1), 0);
+  if (end.revents != 0) EXPECT_EQ(::read(alive[0], &byte, 1), 0);
   ::close(alive[0]);
+}
+
+TEST_P(InitProcess, TheProcessDiesWithItsParent) {
+  expect_death_with_parent(container);
+}
+
+TEST_P(InitProcess, AReaperWithTheContainersUserDiesWithItsParent) {
+  container.plan.process.reaper = true;
+  // A change of the user makes the kernel forget the death signal.
+  if (container.has_many_ids()) container.plan.process.user = "1000";
+  expect_death_with_parent(container);
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +18,14 @@ namespace {
 
 using monitor::FrameType;
 using ::testing::HasSubstr;
+
+// How often a process has waited for something.
+unsigned long sleeps_of(pid_t pid) {
+  constexpr std::string_view key = "\nvoluntary_ctxt_switches:";
+  const auto status = sys::read_file_if_exists(AT_FDCWD, "/proc/" + std::to_string(pid) + "/status");
+  const std::size_t at = status ? status->find(key) : std::string::npos;
+  return at == std::string::npos ? 0 : std::stoul(status->substr(at + key.size()));
+}
 
 class SupervisorTest : public ::testing::Test {
  protected:
@@ -122,6 +133,43 @@ TEST_F(SupervisorTest, ItsSignalsAreHandedOnToInit) {
 TEST_F(SupervisorTest, ATimeoutKills) {
   FakeMonitor monitor(directory_, {.script = "exec sleep 1000", .timeout_seconds = 1});
   EXPECT_EQ(monitor.client().read_to_end().exit_code, 255);
+}
+
+TEST_F(SupervisorTest, ATimeoutKillsHoweverMuchThereIsToDo) {
+  FakeMonitor monitor(directory_, {.script = "exec sleep 1000", .timeout_seconds = 1});
+  Peer second = Peer::connect(directory_.path());
+  const pid_t talker = sys::fork_child([&] {
+    try {
+      while (true) second.send(FrameType::resize, "to nobody");
+    } catch (const SysError&) {
+      return 0;
+    }
+  });
+  pollfd answer{monitor.client().fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&answer, 1, 10'000), 1);
+  if (answer.revents == 0) ::kill(talker, SIGKILL);
+  EXPECT_EQ(monitor.client().read_to_end().exit_code, 255);
+  sys::wait_child(talker);
+}
+
+TEST_F(SupervisorTest, ClientsThatThereIsNoDescriptorForWaitAndKeepNobodyBusy) {
+  FakeMonitor monitor(directory_, {.script = "read line; echo served", .interactive = true});
+  rlimit limit{}, low{};
+  ASSERT_EQ(::prlimit(monitor.pid(), RLIMIT_NOFILE, nullptr, &limit), 0);
+  low = {16, limit.rlim_max};
+  ASSERT_EQ(::prlimit(monitor.pid(), RLIMIT_NOFILE, &low, nullptr), 0);
+  std::vector<Peer> peers;
+  for (int i = 0; i < 16; ++i) peers.push_back(Peer::connect(directory_.path()));
+  // A loop that never sleeps never gives up the processor by itself.
+  const unsigned long before = sleeps_of(monitor.pid());
+  for (int i = 0; i < 2000 && sleeps_of(monitor.pid()) < before + 5; ++i) ::poll(nullptr, 0, 5);
+  EXPECT_GE(sleeps_of(monitor.pid()), before + 5);
+
+  ASSERT_EQ(::prlimit(monitor.pid(), RLIMIT_NOFILE, &limit, nullptr), 0);
+  peers.back().send(FrameType::input, "go\n");
+  const auto seen = peers.back().read_to_end();
+  EXPECT_EQ(seen.output, "served\n");
+  EXPECT_EQ(seen.exit_code, 0);
 }
 
 // ---- input ----

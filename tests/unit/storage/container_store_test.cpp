@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -64,6 +65,44 @@ TEST_F(ContainerStoreTest, ADurableOneIsTheSame) {
   container.durability = sys::Durability::synced;
   containers_.create(container);
   EXPECT_EQ(containers_.find_id("web"), id_of("a"));
+}
+
+TEST_F(ContainerStoreTest, TheLockOnANewOneIsItsMakers) {
+  const auto try_lock = [&] {
+    const std::string path = containers_.relative_path(id_of("a"));
+    return sys::Lock::try_acquire(store_.fd(), path, sys::Lock::Mode::exclusive);
+  };
+  {
+    const sys::Lock maker = containers_.create(make(id_of("a"), "web"));
+    EXPECT_FALSE(try_lock());
+  }
+  EXPECT_TRUE(try_lock());
+}
+
+TEST_F(ContainerStoreTest, NothingIsLeftWhereverTheDescriptorsRunOut) {
+  NewContainer container = make(id_of("a"), "web");
+  container.durability = sys::Durability::synced;
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlim_t unused = static_cast<rlim_t>(sys::open_directory(store_.fd(), "containers").get());
+  for (int failures = 0;; ++failures, ++unused) {
+    SCOPED_TRACE("descriptors left: " + std::to_string(failures));
+    const rlimit low{unused, limit.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+    bool made = true;
+    try {
+      containers_.create(container);
+    } catch (const Error&) {
+      made = false;
+    }
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (made) {
+      EXPECT_GE(failures, 3);  // the directory's, and two files'
+      return;
+    }
+    ASSERT_THAT(list("containers"), IsEmpty());
+    ASSERT_THAT(list("names"), IsEmpty());
+  }
 }
 
 TEST_F(ContainerStoreTest, FindsByIdNameAndUniquePrefix) {
