@@ -64,8 +64,7 @@ Layout layout_of(std::uint32_t arch) {
   return {.low = little ? 0u : 4u, .high = little ? 4u : 0u, .wide = (arch & __AUDIT_ARCH_64BIT) != 0};
 }
 
-// A comparison of one word: it goes on with the next instruction, or to `matched` or `failed` instructions
-// from its own end. Offsets are counted once the length of what follows is known, so a condition is built
+// A condition as instructions. Where its jumps lead depends on the length of what follows, so it is built
 // from its last word to its first.
 class Condition {
  public:
