@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
@@ -16,6 +17,21 @@ namespace {
 ListedContainer make_listed(engine::Summary summary) {
   const std::int64_t created_ns = engine::parse_rfc3339(summary.created).value_or(0);
   return {.summary = std::move(summary), .created_ns = created_ns, .status = {}};
+}
+
+// Of a container that did not run a moment ago. nullopt when its record says that it was started since, or
+// that its monitor was killed: then the engine has to look.
+std::optional<engine::ContainerStatus> resting_status(const engine::Engine& engine, const std::string& id) {
+  const auto line = engine.containers().read_if_exists(id, "status");
+  if (!line) return engine::ContainerStatus{};
+  const auto record = engine::parse_status(*line);
+  if (!record || record->started_ns == 0 || record->finished_ns < record->started_ns) return std::nullopt;
+  return engine::ContainerStatus{.state = engine::State::exited,
+                                 .started_ns = record->started_ns,
+                                 .finished_ns = record->finished_ns,
+                                 .exit_code = record->exit_code,
+                                 .restarts = record->restarts,
+                                 .stopped_by_user = record->stopped_by_user};
 }
 
 }  // namespace
@@ -44,8 +60,15 @@ std::vector<ListedContainer> list_running(const engine::Engine& engine) {
 }
 
 std::vector<ListedContainer> list_containers(const engine::Engine& engine) {
+  // What runs has a directory among those of running containers: one look there instead of one a container.
+  const std::vector<std::string> names = sys::list_directory(AT_FDCWD, engine.run_directory(""));
+  const std::unordered_set<std::string_view> live(names.begin(), names.end());
   std::vector<ListedContainer> containers = list_summaries(engine);
-  for (ListedContainer& container : containers) container.status = engine.status(container.summary.id);
+  for (ListedContainer& container : containers) {
+    const std::string& id = container.summary.id;
+    auto resting = live.contains(id) ? std::nullopt : resting_status(engine, id);
+    container.status = resting ? std::move(*resting) : engine.status(id);
+  }
   return containers;
 }
 

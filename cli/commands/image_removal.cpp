@@ -29,6 +29,8 @@ void free_from_containers(const engine::Engine& engine, const storage::Image& im
 RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image, bool force) {
   free_from_containers(engine, image, force);
   engine.images().remove_image(image);
+  // A manifest the image had before it was loaded again in another form.
+  engine.images().remove_unreferenced();
   engine::empty_trash_in_background(engine);
   return {.untagged = image.names, .deleted = image.id};
 }
