@@ -4,12 +4,18 @@
 #include "engine/exec.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 
 #include "engine/detach_keys.h"
@@ -69,25 +75,39 @@ NamespacePlan plan_join(const Engine& engine, const ContainerConfig& config, con
   return plan;
 }
 
-// Pipes, sockets and /dev/null cross into the container as they are. A file or a terminal does not: whoever
-// holds a descriptor of a file can open it again through /proc/self/fd, for writing too.
+// Anonymous pipes, sockets and /dev/null cross into the container as they are. A file, a named FIFO or a
+// terminal does not: whoever holds a descriptor of a file can open it again through /proc/self/fd, in other
+// modes too.
 bool may_cross(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) < 0) return false;
+  if (S_ISFIFO(info.st_mode)) {
+    struct statfs facts {};
+    return ::fstatfs(fd, &facts) == 0 && facts.f_type == PIPEFS_MAGIC;
+  }
   struct stat null {};
-  ::stat("/dev/null", &null);
-  return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) ||
-         (S_ISCHR(info.st_mode) && info.st_rdev == null.st_rdev);
+  if (::stat("/dev/null", &null) < 0) return false;
+  return S_ISSOCK(info.st_mode) || (S_ISCHR(info.st_mode) && info.st_rdev == null.st_rdev);
 }
 
 // The descriptors the process gets as 0, 1, 2, and the copying that takes.
 struct Streams {
   sys::UniqueFd null = sys::open_at(AT_FDCWD, "/dev/null", O_RDWR);
-  std::vector<sys::UniqueFd> child_ends;
-  std::vector<sys::UniqueFd> own_ends;
-  std::vector<PumpStream> inputs, outputs;
+  sys::UniqueFd child_ends[3];  // of pipes made here
+  PumpStreams copied;
   int stdio[3] = {-1, -1, -1};
 };
+
+void copy_through_pipe(Streams& streams, int fd) {
+  sys::Pipe pipe = sys::make_pipe();
+  sys::UniqueFd& child = fd == 0 ? pipe.read : pipe.write;
+  sys::UniqueFd& own = fd == 0 ? pipe.write : pipe.read;
+  PumpStreams& copied = streams.copied;
+  PumpStream& stream = fd == 0 ? copied.input : fd == 1 ? copied.output : copied.error;
+  stream = {.own = std::move(own), .users = fd};
+  streams.stdio[fd] = child.get();
+  streams.child_ends[fd] = std::move(child);
+}
 
 void connect_streams(Streams& streams, const ExecRequest& request) {
   for (int fd = 0; fd <= 2; ++fd) {
@@ -97,17 +117,7 @@ void connect_streams(Streams& streams, const ExecRequest& request) {
     } else if (may_cross(fd)) {
       streams.stdio[fd] = fd;
     } else {
-      sys::Pipe pipe = sys::make_pipe();
-      sys::UniqueFd& child = fd == 0 ? pipe.read : pipe.write;
-      sys::UniqueFd& own = fd == 0 ? pipe.write : pipe.read;
-      streams.stdio[fd] = child.get();
-      if (fd == 0) {
-        streams.inputs.push_back({.from = 0, .to = own.release(), .close_target_at_end = true});
-      } else {
-        streams.outputs.push_back({.from = own.get(), .to = fd});
-        streams.own_ends.push_back(std::move(own));
-      }
-      streams.child_ends.push_back(std::move(child));
+      copy_through_pipe(streams, fd);
     }
   }
 }
@@ -180,7 +190,10 @@ void lay_out(const Engine& engine, const ExecRequest& request, const ContainerCo
     plan.console_fd = execution.console.second.get();
   } else {
     connect_streams(execution.streams, request);
-    for (int fd = 0; fd <= 2; ++fd) plan.stdio[fd] = execution.streams.stdio[fd];
+    for (int fd = 0; fd <= 2; ++fd) {
+      plan.stdio[fd] = execution.streams.stdio[fd];
+      plan.own_stdio[fd] = static_cast<bool>(execution.streams.child_ends[fd]);
+    }
   }
   plan.go_fd = execution.go.read.get();
   plan.report_fd = execution.report.write.get();
@@ -195,12 +208,36 @@ Spawned start(Execution& execution) {
   }
   execution.go.read.reset();
   execution.report.write.reset();
-  execution.streams.child_ends.clear();
+  for (sys::UniqueFd& end : execution.streams.child_ends) end.reset();
   execution.console.second.reset();
   // A child that died already is reported by its pipe.
   if (::write(execution.go.write.get(), "g", 1) != 1 && errno != EPIPE) throw_errno("starting the process");
   execution.go.write.reset();
   return process;
+}
+
+void close_all_but(std::array<int, 3> kept) {
+  std::sort(kept.begin(), kept.end());
+  int first = 3;
+  for (const int fd : kept) {
+    if (fd > first)
+      ::syscall(SYS_close_range, static_cast<unsigned>(first), static_cast<unsigned>(fd) - 1, 0U);
+    first = fd + 1;
+  }
+  ::syscall(SYS_close_range, static_cast<unsigned>(first), ~0U, 0U);
+}
+
+// A process whose terminal has no master is hung up, and one whose terminal nobody reads stops. So a detached
+// one gets a process that throws away what it shows, until it ends.
+void keep_terminal(sys::UniqueFd master, int null_fd, int pid_fd, int signal_fd) {
+  sys::fork_child([&] {
+    ::setsid();
+    if (::chdir("/") < 0) return 1;
+    for (int fd = 0; fd <= 2; ++fd) ::dup2(null_fd, fd);
+    close_all_but({master.get(), pid_fd, signal_fd});
+    pump_terminal(master, -1, 1, pid_fd, signal_fd, "");
+    return 0;
+  });
 }
 
 }  // namespace
@@ -221,7 +258,7 @@ ExecResult exec(const Engine& engine, const ExecRequest& request) {
   Execution execution;
   lay_out(engine, request, config, status, execution);
   const Spawned process = start(execution);
-  const sys::UniqueFd console =
+  sys::UniqueFd console =
       request.terminal ? sys::receive_descriptor(execution.console.first.get()) : sys::UniqueFd();
   try {
     await_exec(execution.report.read.get(), execution.words);
@@ -230,16 +267,18 @@ ExecResult exec(const Engine& engine, const ExecRequest& request) {
     throw;
   }
   if (request.detach) return {std::nullopt, process.pid};
-  if (request.terminal) {
-    if (pump_terminal(console.get(), process.pid_fd.get(), signal_fd.get(), request.interactive,
-                      parse_detach_keys(request.detach_keys)) == PumpEnd::detached) {
-      return {std::nullopt, process.pid};
-    }
-  } else {
-    pump_until_exit(std::move(execution.streams.inputs), std::move(execution.streams.outputs),
-                    process.pid_fd.get(), signal_fd.get());
+  const int pid_fd = process.pid_fd.get();
+  const PumpResult pumped =
+      request.terminal ? pump_terminal(console, request.interactive ? 0 : -1, 1, pid_fd, signal_fd.get(),
+                                       parse_detach_keys(request.detach_keys))
+                       : pump_until_exit(std::move(execution.streams.copied), pid_fd, signal_fd.get());
+  if (pumped.end == PumpResult::End::detached) {
+    keep_terminal(std::move(console), execution.streams.null.get(), pid_fd, signal_fd.get());
+    return {std::nullopt, process.pid};
   }
-  return {sys::wait_child(process.pid).code, process.pid};
+  const int exit_code = sys::wait_child(process.pid).code;
+  if (pumped.output_error != 0) throw_sys_error(pumped.output_error, "writing the container's output");
+  return {exit_code, process.pid};
 }
 
 }  // namespace knarr::engine

@@ -172,6 +172,7 @@ struct Plan {
   int report_fd = -1;           // Reports
   int console_fd = -1;          // a socket for the pty master (SCM_RIGHTS)
   int stdio[3] = {-1, -1, -1};  // without terminal; -1: as inherited
+  bool own_stdio[3] = {};       // of those: pipes made for the container, which its user shall own
   bool die_with_parent = true;
 };
 

@@ -71,7 +71,7 @@ bool bind_console(int root_fd, int slave_fd) {
 }
 
 // A container's user opens /dev/stdout anew now and then, which needs the right to the pipe, not only the
-// descriptor. Others than pipes were there before us and keep their owner.
+// descriptor. Only for pipes of the engine's: others are used outside, where their owner may open them too.
 void own_pipe(int fd, const Identity& identity) {
   struct stat status;
   if (::fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode)) return;
@@ -99,7 +99,7 @@ void connect_stdio(Context& init) {
     const int source = init.terminal ? init.terminal.get() : init.stdio[i];
     if (source < 0) continue;
     if (::dup2(source, i) < 0) init.report.fail(Step::stdio, static_cast<std::uint32_t>(i));
-    if (!init.terminal) own_pipe(i, init.identity);
+    if (!init.terminal && init.plan.own_stdio[i]) own_pipe(i, init.identity);
   }
 }
 

@@ -67,7 +67,10 @@ init::Plan plan_with_channels(const init::Plan& plan, const Channels& channels) 
   filled.go_fd = channels.go.read.get();
   filled.report_fd = channels.report.write.get();
   filled.console_fd = channels.console.second.get();
-  for (int i = 0; i < 3; ++i) filled.stdio[i] = channels.streams[i].get();
+  for (int i = 0; i < 3; ++i) {
+    filled.stdio[i] = channels.streams[i].get();
+    filled.own_stdio[i] = static_cast<bool>(channels.streams[i]);
+  }
   return filled;
 }
 

@@ -110,8 +110,9 @@ class Pump : public ::testing::Test {
     for (const int fd : {master, slave}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     Child child(script, -1, -1, slave);
     ::close(slave);
+    sys::UniqueFd own(master);
     const PumpResult result =
-        pump_terminal(sys::UniqueFd(master), input_fd, output_fd, child.pid_fd.get(), signal_fd_.get(), keys);
+        pump_terminal(own, input_fd, output_fd, child.pid_fd.get(), signal_fd_.get(), keys);
     status_ = child.wait();
     return result;
   }
