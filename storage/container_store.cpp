@@ -85,13 +85,6 @@ void take_name(const Store& store, const std::string& name, const std::string& i
 
 // ---- making ----
 
-// A file in a directory nobody reads yet: no need for a private name and a rename.
-sys::UniqueFd write_new_file(int dir_fd, const char* name, std::string_view content) {
-  sys::UniqueFd fd = sys::open_at(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  sys::write_all(fd.get(), content, name);
-  return fd;
-}
-
 void sync(int fd, std::string_view what) {
   if (::fsync(fd) < 0) throw_errno("syncing ", what);
 }
@@ -114,21 +107,18 @@ class ContainerMaker {
   ContainerMaker& operator=(const ContainerMaker&) = delete;
 
   ~ContainerMaker() {
-    if (kept_) return;
-    try {
-      if (named_) take_name(store_, container_.name, container_.id);
-      sys::remove_tree(store_.fd(), path_);
-    } catch (const Error&) {
-      // The failure under way is the one to tell; find_garbage() finds the rest.
-    }
+    if (!kept_) undo();
   }
 
+  // The summary is filled last: who finds a container by list() can read its config. It is opened first: a
+  // lack of descriptors must not leave a config, which makes a container, without it.
   void fill() {
     make_exact_directory("upper", 0755);  // its mode is that of "/" in the container
     make_exact_directory("work", 0700);
-    // The summary last: who finds a container by list() can read its config.
-    config_ = write_new_file(lock_.fd(), "config.json", container_.config_json);
-    summary_ = write_new_file(lock_.fd(), "summary", container_.summary + '\n');
+    summary_ = create_file("summary");
+    config_ = create_file("config.json");
+    sys::write_all(config_.get(), container_.config_json, "config.json");
+    sys::write_all(summary_.get(), container_.summary + '\n', "summary");
   }
 
   void publish() {
@@ -146,7 +136,10 @@ class ContainerMaker {
     }
   }
 
-  void keep() { kept_ = true; }
+  sys::Lock keep() {
+    kept_ = true;
+    return std::move(lock_);
+  }
 
  private:
   // Between mkdir and lock a remove_garbage() may take it for a crash's leavings; then once more.
@@ -159,8 +152,32 @@ class ContainerMaker {
       try {
         return sys::Lock::acquire(store_.fd(), path_, sys::Lock::Mode::exclusive);
       } catch (const NotFound&) {
+      } catch (...) {
+        ::unlinkat(store_.fd(), path_.c_str(), AT_REMOVEDIR);
+        throw;
       }
     }
+  }
+
+  // Step by step and by what is open already, because the lack of descriptors may be why we are here. Nobody
+  // but us has put anything in. The failure under way is the one to tell; find_garbage() finds the rest.
+  void undo() {
+    config_.reset();
+    summary_.reset();
+    for (const char* file : {"summary", "config.json"}) ::unlinkat(lock_.fd(), file, 0);
+    for (const char* directory : {"work", "upper"}) ::unlinkat(lock_.fd(), directory, AT_REMOVEDIR);
+    ::unlinkat(store_.fd(), path_.c_str(), AT_REMOVEDIR);
+    if (!named_) return;
+    try {
+      take_name(store_, container_.name, container_.id);
+    } catch (const Error&) {
+      // A name without a container is free for whoever wants it.
+    }
+  }
+
+  // In a directory nobody reads yet: no need for a private name and a rename.
+  sys::UniqueFd create_file(const char* name) const {
+    return sys::open_at(lock_.fd(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   }
 
   // mkdir(2) obeys the umask; these modes do not.
@@ -175,7 +192,7 @@ class ContainerMaker {
   const std::string path_;
   bool named_ = false;
   bool kept_ = false;
-  const sys::Lock lock_;
+  sys::Lock lock_;
   sys::UniqueFd config_;
   sys::UniqueFd summary_;
 };
@@ -237,13 +254,13 @@ bool is_garbage(const Store& store, const std::string& id) {
 
 }  // namespace
 
-void ContainerStore::create(const NewContainer& container) const {
+sys::Lock ContainerStore::create(const NewContainer& container) const {
   check(container);
   ContainerMaker maker(store_, container);
   maker.fill();
   maker.publish();
   if (container.durability == sys::Durability::synced) maker.sync_all();
-  maker.keep();
+  return maker.keep();
 }
 
 std::optional<std::string> ContainerStore::find_id(std::string_view name_or_id) const {

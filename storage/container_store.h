@@ -34,9 +34,10 @@ class ContainerStore {
   explicit ContainerStore(const Store& store) : store_(store) {}
 
   // containers/<id>/{config.json,summary,upper/,work/}, then the name. Conflict when the name is taken (by a
-  // name whose container is gone it is taken over). Nothing is left behind on failure. upper/ has mode 0755
-  // and belongs to the caller.
-  void create(const NewContainer& container) const;
+  // name whose container is gone it is taken over). Nothing is left behind on failure, also when there
+  // are no more descriptors. upper/ has mode 0755 and belongs to the caller. The result is the lock() on the
+  // new container, held since before anybody could see it; who has no use for it drops it.
+  sys::Lock create(const NewContainer& container) const;
   // By id, by name, by unique prefix of an id, in this order. InvalidArgument when the prefix is ambiguous.
   std::optional<std::string> find_id(std::string_view name_or_id) const;
   std::string get_id(std::string_view name_or_id) const;  // NotFound: no container with name or ID "X" found
