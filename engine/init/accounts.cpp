@@ -52,18 +52,38 @@ bool append(int fd, const char* bytes, std::size_t size) {
   return written == static_cast<ssize_t>(size) || (written >= 0 && failed(ENOSPC));
 }
 
+// A file that was mounted there, or that a link leads to on a volume, belongs to somebody else: what is
+// written into it would outlive the container. -1 and errno on failure.
+int is_on_mount_of(int root_fd, int file_fd) {
+  struct statx root, file;
+  constexpr unsigned wanted = STATX_BASIC_STATS | STATX_MNT_ID;
+  if (::statx(root_fd, "", AT_EMPTY_PATH, wanted, &root) < 0) return -1;
+  if (::statx(file_fd, "", AT_EMPTY_PATH, wanted, &file) < 0) return -1;
+  // Kernels before 5.8 do not number mounts for us; the file system has to do.
+  if ((root.stx_mask & file.stx_mask & STATX_MNT_ID) != 0) return root.stx_mnt_id == file.stx_mnt_id;
+  return root.stx_dev_major == file.stx_dev_major && root.stx_dev_minor == file.stx_dev_minor;
+}
+
+bool add_entry(int fd, off_t size, const Operation& operation) {
+  const Search found = search(fd, operation);
+  if (found != Search::absent) return found == Search::present;
+  if (!ends_with_newline(fd, size) && !append(fd, "\n", 1)) return false;
+  return append(fd, operation.content, operation.content_size);
+}
+
 }  // namespace
 
 bool add_account(int root_fd, const Operation& operation) {
-  const Fd file{open_in_root(root_fd, operation.target, O_RDWR | O_APPEND | O_NONBLOCK | O_NOCTTY)};
-  if (!file) return errno == ENOENT || errno == ENOTDIR;
+  const Fd place{open_in_root(root_fd, operation.target, O_PATH)};
+  if (!place) return errno == ENOENT || errno == ENOTDIR;
+  const int own = is_on_mount_of(root_fd, place.get());
+  if (own <= 0) return own == 0;
   struct stat status;
-  if (::fstat(file.get(), &status) < 0) return false;
+  if (::fstat(place.get(), &status) < 0) return false;
   if (!S_ISREG(status.st_mode)) return failed(EINVAL);
-  const Search found = search(file.get(), operation);
-  if (found != Search::absent) return found == Search::present;
-  if (!ends_with_newline(file.get(), status.st_size) && !append(file.get(), "\n", 1)) return false;
-  return append(file.get(), operation.content, operation.content_size);
+  // By its descriptor: by its path it could be another one by now.
+  const Fd file{::open(FdPath(place.get()).text, O_RDWR | O_APPEND | O_CLOEXEC)};
+  return file && add_entry(file.get(), status.st_size, operation);
 }
 
 }  // namespace knarr::engine::init

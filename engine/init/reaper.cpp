@@ -41,6 +41,8 @@ bool is_forwarded(int signal) {
 // credentials. The payload's filter is not for it; it must be able to wait and kill under any.
 [[noreturn]] void become_reaper(Context& init, pid_t payload, const sigset_t& all) {
   apply_capabilities(init);
+  // The report is still open in both processes, so a parent that lives still reads it.
+  die_with_parent(init);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   ::prctl(PR_SET_NAME, "knarr-init", 0, 0, 0);
   if (::close_range(0, ~0U, 0) < 0) {
