@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "rootless/sys/error.h"
 #include "storage/layer/layer.h"
 #include "storage/tree_copy.h"
@@ -29,10 +27,10 @@ storage::TreeCopyOptions owners_for(const rootless::IdMaps& maps) {
   return options;
 }
 
-// The layers as one tree, published by rename: whole or not at all.
-void flatten_layers(const Engine& engine, const std::vector<std::string>& lowers,
-                    const rootless::IdMaps& maps, const std::string& destination) {
-  const storage::Store::Staging staging = engine.store().make_staging("rootfs");
+// The layers as one tree in a new directory of staging/.
+storage::Store::Staging flatten_layers(const Engine& engine, const std::vector<std::string>& lowers,
+                                       const rootless::IdMaps& maps) {
+  storage::Store::Staging staging = engine.store().make_staging("rootfs");
   sys::make_directory(engine.store().fd(), staging.path + "/diff", 0755);
   const sys::UniqueFd target = sys::open_directory(engine.store().fd(), staging.path + "/diff");
   for (auto lower = lowers.rbegin(); lower != lowers.rend(); ++lower) {
@@ -40,8 +38,11 @@ void flatten_layers(const Engine& engine, const std::vector<std::string>& lowers
     with_context("copying the image",
                  [&] { storage::copy_tree(source.get(), target.get(), owners_for(maps)); });
   }
-  const std::string tree = engine.store().path(staging.path + "/diff");
-  // Somebody else may have made the same meanwhile: theirs is as good.
+  return staging;
+}
+
+// Whole or not at all. Somebody else may have made the same meanwhile: theirs is as good.
+void publish(const std::string& tree, const std::string& destination) {
   if (::rename(tree.c_str(), destination.c_str()) < 0 && errno != EEXIST && errno != ENOTEMPTY) {
     throw_errno("publishing ", destination);
   }
@@ -117,7 +118,10 @@ void prepare_rootfs(const Engine& engine, const ContainerConfig& config, const r
   if (!config.rootfs.empty()) return;
   if (plan.driver == storage::OverlayDriver::vfs) {
     if (exists(plan.directory)) return;
-    return run_in_r(engine, [&] { flatten_layers(engine, plan.lowers, maps, plan.directory); });
+    return run_in_r(engine, [&] {
+      const auto staging = flatten_layers(engine, plan.lowers, maps);
+      publish(engine.store().path(staging.path + "/diff"), plan.directory);
+    });
   }
   if (maps.uids.empty()) return;
   const std::string mapped = mapped_image_path(engine, config, maps);
@@ -126,10 +130,11 @@ void prepare_rootfs(const Engine& engine, const ContainerConfig& config, const r
     engine.warn("copying the image for another id map; the next container with this map shares the copy");
   sys::make_directory(engine.store().fd(), "maps", 0700);
   run_in_r(engine, [&] {
-    if (!made) flatten_layers(engine, plan.lowers, maps, mapped);
+    // The directory around the tree stays the user's: only an owner may move a directory away.
+    if (!made) publish(engine.store().path(flatten_layers(engine, plan.lowers, maps).path), mapped);
     give_to_container_root(plan, maps);
   });
-  plan.lowers = {mapped};
+  plan.lowers = {mapped + "/diff"};
 }
 
 }  // namespace knarr::engine
