@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/live_container.h"
 #include "engine/rootfs.h"
 #include "rootless/sys/error.h"
 #include "storage/overlay/mount.h"
@@ -42,14 +43,15 @@ void bind_onto(int root_fd, const std::string& source, const MountRequest& mount
 // ours alone in this namespace.
 sys::UniqueFd mount_resting(const Engine& engine, const ContainerConfig& config) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) throw_errno("making mounts private");
-  const sys::UniqueFd tree = storage::mount_detached(plan_rootfs(engine, config));
+  const storage::RootfsPlan plan = plan_rootfs(engine, config);
   const std::string mount_point = engine.store().path("mnt");
-  if (config.rootfs.empty()) {
+  if (plan.directory.empty()) {
+    const sys::UniqueFd tree = storage::mount_detached(plan);
     if (::move_mount(tree.get(), "", AT_FDCWD, mount_point.c_str(), MOVE_MOUNT_F_EMPTY_PATH) < 0) {
       throw_errno("mounting the container's root at ", mount_point);
     }
-  } else if (::mount(config.rootfs.c_str(), mount_point.c_str(), nullptr, MS_BIND | MS_REC, nullptr) < 0) {
-    throw_errno("mounting ", config.rootfs);
+  } else if (::mount(plan.directory.c_str(), mount_point.c_str(), nullptr, MS_BIND | MS_REC, nullptr) < 0) {
+    throw_errno("mounting ", plan.directory);
   }
   sys::UniqueFd root = sys::open_at(AT_FDCWD, mount_point, O_PATH | O_DIRECTORY);
   for (const MountRequest& mount : config.mounts) {
@@ -64,9 +66,9 @@ sys::UniqueFd mount_resting(const Engine& engine, const ContainerConfig& config)
 sys::UniqueFd open_container_root(const Engine& engine, const ContainerConfig& config) {
   const ContainerStatus status = engine.status(config.id);
   if (status.state != State::running) return mount_resting(engine, config);
-  sys::UniqueFd root =
-      sys::open_at(AT_FDCWD, concat("/proc/", status.init.pid, "/root"), O_PATH | O_DIRECTORY);
-  if (!sys::is_alive(status.init)) throw Conflict(concat("container ", config.name, " ended meanwhile"));
+  const sys::ProcessId process = joinable_process(status.init);
+  sys::UniqueFd root = sys::open_at(AT_FDCWD, concat("/proc/", process.pid, "/root"), O_PATH | O_DIRECTORY);
+  if (!sys::is_alive(process)) throw Conflict(concat("container ", config.name, " ended meanwhile"));
   return root;
 }
 

@@ -2,8 +2,10 @@
 #include "engine/live_container.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "engine/monitor/record_files.h"
 #include "rootless/sys/error.h"
@@ -26,6 +28,27 @@ void LiveContainer::wait_for_end() const {
   while (::fcntl(file_.get(), F_OFD_SETLKW, &lock) < 0) {
     if (errno != EINTR) throw_errno("waiting for the container's monitor");
   }
+}
+
+sys::ProcessId joinable_process(const sys::ProcessId& init) {
+  // Reading the link asks the kernel the same question as setns(2) and /proc/PID/root (ptrace(2), access mode
+  // checking).
+  const auto is_open = [](pid_t pid) {
+    char link[64];
+    return ::readlink(concat("/proc/", pid, "/ns/pid").c_str(), link, sizeof(link)) > 0;
+  };
+  if (is_open(init.pid)) return init;
+  const auto children =
+      sys::read_file_if_exists(AT_FDCWD, concat("/proc/", init.pid, "/task/", init.pid, "/children"))
+          .value_or("");
+  for (const char* next = children.c_str(); *next != '\0';) {
+    char* end = nullptr;
+    const auto pid = static_cast<pid_t>(std::strtol(next, &end, 10));
+    if (end == next) break;
+    if (is_open(pid)) return sys::identify(pid);
+    next = *end == ' ' ? end + 1 : end;
+  }
+  throw Conflict("the container's processes are just starting or ending, or closed to their owner");
 }
 
 void end_orphaned_init(const std::string& run_directory) {

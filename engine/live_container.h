@@ -28,6 +28,11 @@ class LiveContainer {
   LivePids pids_;
 };
 
+// The process through which a container's namespaces can be entered: its init, or with --init the oldest
+// child of that. The engine's own reaper is closed to everybody (PR_SET_DUMPABLE): it maps memory of the
+// monitor. Throws Conflict when there is none.
+sys::ProcessId joinable_process(const sys::ProcessId& init);
+
 // Kills what a dead monitor left: an init that lost its parent-death signal (a program that changes its user
 // clears it). The caller holds the container's lock and knows that no monitor lives.
 void end_orphaned_init(const std::string& run_directory);

@@ -13,6 +13,7 @@
 #include <functional>
 
 #include "engine/lifecycle.h"
+#include "engine/live_container.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::engine {
@@ -254,10 +255,10 @@ ProcessTable top(const Engine& engine, const std::string& id, const std::vector<
     throw Conflict(concat("top can only be used on running containers: ", id.substr(0, 12), " is ",
                           state_name(status.state)));
   }
-  const std::string pid_namespace = pid_namespace_of(status.init.pid);
+  const std::string pid_namespace = pid_namespace_of(joinable_process(status.init).pid);
   if (pid_namespace.empty()) throw NotFound(concat("container ", id.substr(0, 12), " ended meanwhile"));
-  View view{.uids = read_id_map(status.init.pid),
-            .passwd = read_in_container(status.init.pid, "etc/passwd"),
+  View view{.uids = read_id_map(joinable_process(status.init).pid),
+            .passwd = read_in_container(joinable_process(status.init).pid, "etc/passwd"),
             .uptime = std::strtod(sys::read_file(AT_FDCWD, "/proc/uptime").c_str(), nullptr),
             .ticks_per_second = static_cast<double>(::sysconf(_SC_CLK_TCK))};
 

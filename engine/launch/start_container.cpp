@@ -4,6 +4,7 @@
 #include <map>
 
 #include "engine/etc_files.h"
+#include "engine/live_container.h"
 #include "engine/rootfs.h"
 #include "engine/seccomp/filter.h"
 #include "engine/spec/spec.h"
@@ -27,7 +28,7 @@ std::map<std::string, LivePids> find_joined_containers(const Engine& engine, con
       throw Conflict(
           concat("cannot join the namespaces of container ", id.substr(0, 12), ": it is not running"));
     }
-    joined[id] = {status.monitor, status.init};
+    joined[id] = {status.monitor, joinable_process(status.init)};
   }
   return joined;
 }
