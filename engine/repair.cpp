@@ -49,6 +49,18 @@ bool repair_container(const Engine& engine, const std::string& id) {
   }
 }
 
+// A container whose command was killed while it made the record has a directory and no name, or the reverse.
+// Counting shows it: two directories are read, no file of any container.
+bool remove_half_made(const Engine& engine) {
+  const auto count = [&](const char* directory) {
+    return sys::list_directory(engine.store().fd(), directory).size();
+  };
+  if (count("containers") == count("names")) return false;
+  for (const std::string& id : engine.containers().find_garbage()) engine.containers().remove_garbage(id);
+  engine.containers().remove_dangling_names();
+  return true;
+}
+
 bool first_command_of_this_boot(const Engine& engine) {
   const std::string marker = engine.paths().run_root + "/repaired";
   if (sys::stat_at(AT_FDCWD, marker)) return false;
@@ -62,11 +74,10 @@ void repair(const Engine& engine) {
   bool trash = false;
   const std::string live = engine.paths().run_root + "/containers";
   for (const std::string& id : sys::list_directory(AT_FDCWD, live)) trash |= repair_container(engine, id);
+  trash |= remove_half_made(engine);
   if (first_command_of_this_boot(engine)) {
     for (const storage::ContainerEntry& container : engine.containers().list())
       repair_container(engine, container.id);
-    for (const std::string& id : engine.containers().find_garbage()) engine.containers().remove_garbage(id);
-    engine.containers().remove_dangling_names();
     trash = true;
   }
   // What lies there otherwise is being deleted by a monitor, or will be by the next one.
