@@ -95,6 +95,12 @@ LayerSource layer_source(const ArchiveFiles& files, const Descriptor& layer, con
   if (layer.media_type.find("encrypted") != std::string::npos) {
     throw Unsupported(concat("layer ", render(layer.digest), " is encrypted"));
   }
+  // How it is compressed its first bytes tell; but what does not claim to be a layer is none.
+  if (!layer.media_type.starts_with("application/vnd.oci.image.layer.") &&
+      !layer.media_type.starts_with("application/vnd.docker.image.rootfs.")) {
+    throw Unsupported(
+        concat("layer ", render(layer.digest), " is of the unknown type ", quote_name(layer.media_type)));
+  }
   if (files.size(name) != layer.size) {
     throw InvalidArgument(
         concat("layer ", render(layer.digest), " has ", files.size(name), " bytes, not ", layer.size));

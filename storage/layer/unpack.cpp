@@ -209,11 +209,13 @@ class DiffIdLock {
  private:
   static sys::Lock acquire(const Store& store, const std::string& path) {
     for (;;) {
-      sys::make_directory(store.fd(), path, 0700);
+      // It may go at any instant: the one before us is done, or a clean-up took the directory for garbage.
       try {
+        sys::make_directory(store.fd(), path, 0700);
         return sys::Lock::acquire(store.fd(), path, sys::Lock::Mode::exclusive);
       } catch (const NotFound&) {
-        // The one before us is done, or a clean-up took the directory for garbage.
+      } catch (const SysError& error) {
+        if (error.code() != ENOENT) throw;
       }
     }
   }
