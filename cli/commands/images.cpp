@@ -7,6 +7,7 @@
 #include "cli/commands/image_filter.h"
 #include "cli/commands/image_view.h"
 #include "cli/commands/verbs.h"
+#include "cli/log.h"
 #include "cli/quote.h"
 #include "cli/table.h"
 #include "cli/template/report.h"
@@ -180,8 +181,9 @@ void print_formatted(const engine::Engine& engine, const std::string& format, Ou
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
-  std::vector<storage::Image> images =
-      filter_images(engine, engine.images().list_images(), arguments.list("filter"));
+  std::vector<storage::Image> images = filter_images(
+      engine, engine.images().list_images([](const Error& damage) { log_warning(damage.message()); }),
+      arguments.list("filter"));
   std::vector<Row> rows = make_rows(images);
   if (!arguments.positional().empty()) {
     const std::string& wanted = arguments.at(0);

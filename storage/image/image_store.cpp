@@ -332,15 +332,19 @@ std::optional<std::string> ImageStore::resolve_name(std::string_view text) const
   return std::move(found->name);
 }
 
-std::vector<Image> ImageStore::list_images() const {
+std::vector<Image> ImageStore::list_images(const DamageReport& damaged) const {
   std::map<std::string, std::vector<std::string>> names;
   for (Ref& ref : list_refs(store_)) names[ref.id].push_back(std::move(ref.name));
   std::vector<Image> images;
   for (const std::string& id : list_ids(store_)) {
-    std::optional<Image> image = read_record(store_, id);
-    if (!image) continue;
-    image->names = std::move(names[id]);
-    images.push_back(*std::move(image));
+    try {
+      std::optional<Image> image = read_record(store_, id);
+      if (!image) continue;
+      image->names = std::move(names[id]);
+      images.push_back(*std::move(image));
+    } catch (const InvalidArgument& error) {
+      if (damaged) damaged(error);
+    }
   }
   return images;
 }

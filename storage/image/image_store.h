@@ -2,11 +2,13 @@
 // Image records and the names that point at them. Reads take no lock.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "rootless/sys/error.h"
 #include "storage/image/image.h"
 #include "storage/reference.h"
 #include "storage/store.h"
@@ -28,7 +30,9 @@ class ImageStore {
   // The full name `text` resolved to, empty when it was an id.
   std::optional<std::string> resolve_name(std::string_view text) const;
 
-  std::vector<Image> list_images() const;
+  // One damaged record does not hide the others; `damaged` hears of it.
+  using DamageReport = std::function<void(const Error&)>;
+  std::vector<Image> list_images(const DamageReport& damaged = {}) const;
 
   // Publishes the record of an image whose layers are in place, then its names (moving them off other
   // images). Manifest and config bytes go to blobs/. Throws NotFound when a layer is missing: hold
