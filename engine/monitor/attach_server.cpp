@@ -59,13 +59,14 @@ void AttachServer::adopt(sys::UniqueFd socket) {
   add(std::move(socket));
 }
 
-void AttachServer::accept_clients() {
+bool AttachServer::accept_clients() {
   while (listener_) {
     sys::UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket && (errno == EINTR || errno == ECONNABORTED)) continue;
-    if (!socket) return;
+    if (!socket) return errno == EAGAIN;
     if (clients_.size() < max_clients && belongs_to_this_user(socket.get())) add(std::move(socket));
   }
+  return true;
 }
 
 void AttachServer::stop_listening() {

@@ -34,8 +34,9 @@ class AttachServer {
 
   // The first client of a start; with stdin_once its going ends the input.
   void adopt(sys::UniqueFd socket);
-  // Takes in everybody who waits; strangers (SO_PEERCRED) are turned away.
-  void accept_clients();
+  // Takes in everybody who waits; strangers (SO_PEERCRED) are turned away. False: there is no descriptor or
+  // memory for the next one, who keeps waiting, so that the listening descriptor stays readable.
+  bool accept_clients();
   // No more clients; those that wait are still taken in.
   void stop_listening();
 

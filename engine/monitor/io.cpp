@@ -25,6 +25,8 @@ namespace {
 
 // After this long without work the buffers' pages are given back.
 constexpr int idle_ms = 1000;
+// A new client that there is no descriptor for is looked at again after this long.
+constexpr int accept_pause_ms = 200;
 // As many frames in a row before others get their turn.
 constexpr int max_frames_at_once = 16;
 // What a pipe can hold at most for an unprivileged process (/proc/sys/fs/pipe-max-size); more than that comes
@@ -66,8 +68,9 @@ void Supervisor::supervise() {
     if (ready(signal_slot)) forward_signals();
     take_input();
     take_output();
-    if (ready(listener_slot)) clients_.accept_clients();
+    if (ready(listener_slot)) accept_clients();
     init_alive = !ready(init_slot);
+    if (init_alive) enforce_deadline();
   }
 }
 
@@ -79,7 +82,8 @@ void Supervisor::wait_for_events() {
   set_.clear();
   set_.push_back({signal_fd_, POLLIN, 0});
   set_.push_back({init_pid_fd_, POLLIN, 0});
-  set_.push_back({clients_.listening_fd(), POLLIN, 0});
+  if (accept_again_ms_ && monotonic_ms() >= *accept_again_ms_) accept_again_ms_.reset();
+  set_.push_back({accept_again_ms_ ? -1 : clients_.listening_fd(), POLLIN, 0});
   set_.push_back({jammed || output_ended_ ? -1 : io_.output.get(), POLLIN, 0});
   set_.push_back({jammed ? -1 : io_.error.get(), POLLIN, 0});
   set_.push_back({reading ? -1 : input_fd(), POLLOUT, 0});
@@ -89,25 +93,33 @@ void Supervisor::wait_for_events() {
   if (count < 0) {
     for (pollfd& entry : set_) entry.revents = 0;
   }
-  if (count == 0) on_poll_timeout();
+  if (count == 0) release_idle_memory();
   if (count > 0) holds_memory_ = true;
 }
 
 int Supervisor::poll_timeout_ms() const {
   int timeout = holds_memory_ ? idle_ms : -1;
-  if (deadline_ms_) {
-    const std::int64_t left = std::clamp<std::int64_t>(*deadline_ms_ - monotonic_ms(), 0, 3'600'000);
+  for (const auto& moment : {deadline_ms_, accept_again_ms_}) {
+    if (!moment) continue;
+    const std::int64_t left = std::clamp<std::int64_t>(*moment - monotonic_ms(), 0, 3'600'000);
     if (timeout < 0 || left < timeout) timeout = static_cast<int>(left);
   }
   return timeout;
 }
 
-void Supervisor::on_poll_timeout() {
-  if (deadline_ms_ && monotonic_ms() >= *deadline_ms_) {
-    deadline_ms_.reset();
-    timed_out_ = sys::send_signal(init_pid_fd_, SIGKILL);
-    return;
-  }
+// On every turn: a container that always has something to say never lets the poll time out.
+void Supervisor::enforce_deadline() {
+  if (!deadline_ms_ || monotonic_ms() < *deadline_ms_) return;
+  deadline_ms_.reset();
+  timed_out_ = sys::send_signal(init_pid_fd_, SIGKILL);
+}
+
+// A listener that stays readable because nobody can be taken in would turn this loop without an end.
+void Supervisor::accept_clients() {
+  if (!clients_.accept_clients()) accept_again_ms_ = monotonic_ms() + accept_pause_ms;
+}
+
+void Supervisor::release_idle_memory() {
   if (!holds_memory_ || clients_.blocked() || !pending_input_.empty()) return;
   output_buffer_.release();
   input_buffer_.release();

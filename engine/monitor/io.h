@@ -53,7 +53,9 @@ class Supervisor {
 
   void wait_for_events();
   int poll_timeout_ms() const;
-  void on_poll_timeout();
+  void enforce_deadline();
+  void release_idle_memory();
+  void accept_clients();
   bool ready(Slot slot) const { return set_[slot].revents != 0; }
 
   void forward_signals();
@@ -83,7 +85,9 @@ class Supervisor {
   bool output_ended_ = false;  // a terminal without a peer; its descriptor stays for input and window size
 
   std::vector<pollfd> set_;
+  // CLOCK_MONOTONIC
   std::optional<std::int64_t> deadline_ms_;
+  std::optional<std::int64_t> accept_again_ms_;  // until then new clients have to wait
   bool holds_memory_ = true;
   bool timed_out_ = false;
 };
