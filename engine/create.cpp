@@ -40,8 +40,8 @@ void write_cid_file(const std::string& path, const std::string& id) {
                [&] { sys::create_file(AT_FDCWD, path, id, 0644, sys::Durability::none); });
 }
 
-void store_record(const Engine& engine, const ContainerConfig& config) {
-  engine.containers().create(
+sys::Lock store_record(const Engine& engine, const ContainerConfig& config) {
+  return engine.containers().create(
       {.id = config.id,
        .name = config.name,
        .config_json = render_config(config),
@@ -51,7 +51,7 @@ void store_record(const Engine& engine, const ContainerConfig& config) {
 }
 
 // A name the user gave must be free; a generated one is drawn again until it is.
-void store_under_free_name(const Engine& engine, ContainerConfig& config) {
+sys::Lock store_under_free_name(const Engine& engine, ContainerConfig& config) {
   if (!config.name.empty()) return store_record(engine, config);
   constexpr int attempts = 20;
   for (int attempt = 1;; ++attempt) {
@@ -74,7 +74,7 @@ void replace_existing(const Engine& engine, const std::string& name) {
 
 }  // namespace
 
-ContainerConfig create_record(const Engine& engine, const CreateOptions& options) {
+CreatedRecord create_record(const Engine& engine, const CreateOptions& options) {
   // Until the record names the image, nothing else keeps a prune from taking it.
   const auto references = engine.store().lock_gc(sys::Lock::Mode::shared);
   const auto image = resolve_image(engine, options);
@@ -88,16 +88,16 @@ ContainerConfig create_record(const Engine& engine, const CreateOptions& options
   write_cid_file(config.cid_file, config.id);
   try {
     ensure_volumes(engine, config);
-    store_under_free_name(engine, config);
+    sys::Lock lock = store_under_free_name(engine, config);
+    return {std::move(config), std::move(lock)};
   } catch (...) {
     forget_side_effects(engine, config);
     throw;
   }
-  return config;
 }
 
 std::string create(const Engine& engine, const CreateOptions& options) {
-  return create_record(engine, options).id;
+  return create_record(engine, options).config.id;
 }
 
 }  // namespace knarr::engine

@@ -6,7 +6,11 @@
 
 namespace knarr::engine {
 
-ContainerConfig create_record(const Engine& engine, const CreateOptions& options);
+struct CreatedRecord {
+  ContainerConfig config;
+  sys::Lock lock;  // on the container, held since before anybody could see it
+};
+CreatedRecord create_record(const Engine& engine, const CreateOptions& options);
 
 // Takes back what create_record() made, for a container that never ran.
 void discard(const Engine& engine, const ContainerConfig& config);

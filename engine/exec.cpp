@@ -22,6 +22,7 @@
 #include "engine/launch/arena.h"
 #include "engine/launch/launch_plan.h"
 #include "engine/launch/spawn.h"
+#include "engine/live_container.h"
 #include "engine/pump.h"
 #include "engine/seccomp/filter.h"
 #include "engine/terminal.h"
@@ -184,7 +185,7 @@ void lay_out(const Engine& engine, const ExecRequest& request, const ContainerCo
   }
   // A process of `exec -d` must outlive this command.
   plan.die_with_parent = false;
-  execution.namespaces = plan_join(engine, config, status.init);
+  execution.namespaces = plan_join(engine, config, joinable_process(status.init));
   if (request.terminal) {
     execution.console = sys::make_socket_pair(SOCK_SEQPACKET);
     plan.console_fd = execution.console.second.get();
@@ -216,7 +217,7 @@ Spawned start(Execution& execution) {
   return process;
 }
 
-void close_all_but(std::array<int, 3> kept) {
+void close_all_but(std::array<int, 2> kept) {
   std::sort(kept.begin(), kept.end());
   int first = 3;
   for (const int fd : kept) {
@@ -229,13 +230,18 @@ void close_all_but(std::array<int, 3> kept) {
 
 // A process whose terminal has no master is hung up, and one whose terminal nobody reads stops. So a detached
 // one gets a process that throws away what it shows, until it ends.
-void keep_terminal(sys::UniqueFd master, int null_fd, int pid_fd, int signal_fd) {
+void keep_terminal(sys::UniqueFd master, int null_fd, int pid_fd) {
   sys::fork_child([&] {
     ::setsid();
+    // The user's terminal may have been hung up before that.
+    ::signal(SIGHUP, SIG_IGN);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
     if (::chdir("/") < 0) return 1;
     for (int fd = 0; fd <= 2; ++fd) ::dup2(null_fd, fd);
-    close_all_but({master.get(), pid_fd, signal_fd});
-    pump_terminal(master, -1, 1, pid_fd, signal_fd, "");
+    close_all_but({master.get(), pid_fd});
+    pump_terminal(master, -1, 1, pid_fd, -1, "");
     return 0;
   });
 }
@@ -273,7 +279,7 @@ ExecResult exec(const Engine& engine, const ExecRequest& request) {
                                        parse_detach_keys(request.detach_keys))
                        : pump_until_exit(std::move(execution.streams.copied), pid_fd, signal_fd.get());
   if (pumped.end == PumpResult::End::detached) {
-    keep_terminal(std::move(console), execution.streams.null.get(), pid_fd, signal_fd.get());
+    keep_terminal(std::move(console), execution.streams.null.get(), pid_fd);
     return {std::nullopt, process.pid};
   }
   const int exit_code = sys::wait_child(process.pid).code;

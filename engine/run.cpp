@@ -12,18 +12,19 @@ namespace knarr::engine {
 
 namespace {
 
-Launched start_new(const Engine& engine, const ContainerConfig& config, Launcher& launcher,
+// The lock is gone when this returns or throws.
+Launched start_new(const Engine& engine, CreatedRecord record, Launcher& launcher,
                    const RunOptions& options) {
-  const auto lock = engine.containers().lock(config.id);
   return start_container(
-      engine, config, launcher,
+      engine, record.config, launcher,
       {.attached = !options.detach, .input_attached = !options.detach && options.streams.input});
 }
 
-Launched start_or_discard(const Engine& engine, const ContainerConfig& config, Launcher& launcher,
+Launched start_or_discard(const Engine& engine, CreatedRecord record, Launcher& launcher,
                           const RunOptions& options) {
+  const ContainerConfig config = record.config;
   try {
-    return start_new(engine, config, launcher, options);
+    return start_new(engine, std::move(record), launcher, options);
   } catch (...) {
     // Without --rm it stays, as created: `start` may succeed later.
     if (config.transient) discard(engine, config);
@@ -37,8 +38,9 @@ RunResult run(const Engine& engine, const RunOptions& options) {
   if (!options.detach) parse_detach_keys(options.detach_keys);  // an error before anything is made
   // The monitor enters R while this process resolves the image and writes the record.
   Launcher launcher = Launcher::begin(engine, !options.detach);
-  const ContainerConfig config = create_record(engine, options.create);
-  Launched launched = start_or_discard(engine, config, launcher, options);
+  CreatedRecord record = create_record(engine, options.create);
+  const ContainerConfig config = record.config;
+  Launched launched = start_or_discard(engine, std::move(record), launcher, options);
   repair(engine);
   if (options.detach) return {config.id, std::nullopt};
   return {config.id, stay_attached(engine, config, std::move(launched.client),
