@@ -121,8 +121,11 @@ void remove_volume(const engine::Engine& engine, const std::string& name, bool f
                    std::optional<int> timeout_seconds) {
   engine.volumes().get_volume(name);  // throws NotFound
   if (force) {
-    for (const std::string& id : containers_by_volume(engine)[name]) {
-      engine::remove(engine, id, {.force = true, .timeout_seconds = timeout_seconds});
+    const auto by_volume = containers_by_volume(engine);
+    if (const auto users = by_volume.find(name); users != by_volume.end()) {
+      for (const std::string& id : users->second) {
+        engine::remove(engine, id, {.force = true, .timeout_seconds = timeout_seconds});
+      }
     }
   }
   {

@@ -429,6 +429,17 @@ TEST_F(Volumes, InUseStay) {
   EXPECT_THAT(lines({"volume", "prune", "-f", "--all"}), IsEmpty());
 }
 
+TEST_F(Volumes, InUseGoWithTheirContainersByForce) {
+  add_volume("data");
+  for (const char digit : {'a', 'b'}) {
+    engine::ContainerConfig config = make(digit, concat("user-", digit), 1);
+    config.mounts = {{.source = "data", .destination = "/srv"}};
+    add(config);
+  }
+  EXPECT_EQ(run({"volume", "rm", "-f", "data"}).out, "data\n");
+  EXPECT_THAT(lines({"ps", "-aq"}), IsEmpty());
+}
+
 TEST_F(Volumes, PruneTakesAnonymousOnesOnlyUnlessAllAreMeant) {
   add_volume("named");
   add_volume("anonymous", true);
