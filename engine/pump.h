@@ -29,8 +29,8 @@ struct PumpResult {
 
 // Copies until the process behind pid_fd is dead and what it wrote has been passed on; input is not waited
 // for. Neither a slow reader nor a slow process keeps the other streams or the signals from being served.
-// Signals of signal_fd (blocked by the caller, as SIGPIPE) are sent on to the process; when it is dead, one
-// that asks to end (SIGINT, SIGTERM, ...) gives up what a slow reader has not taken.
+// Signals of signal_fd (-1: none; blocked by the caller, as SIGPIPE) are sent on to the process; when it is
+// dead, one that asks to end (SIGINT, SIGTERM, ...) gives up what a slow reader has not taken.
 PumpResult pump_until_exit(PumpStreams streams, int pid_fd, int signal_fd);
 
 // The same between the user's terminal and the master of one in a container: raw mode, window size, detach
