@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <deque>
 #include <new>
@@ -32,6 +33,18 @@ class BadLogLevel : public InvalidArgument {
  public:
   using InvalidArgument::InvalidArgument;
 };
+
+// What users of podman and docker know and will find here later: they are told so rather than that they
+// mistyped.
+bool is_planned(std::string_view verb) {
+  static constexpr std::array planned = {
+      "artifact", "auto-update", "build",       "commit",  "compose", "diff",   "events",
+      "export",   "generate",    "healthcheck", "init",    "kube",    "login",  "logout",
+      "machine",  "manifest",    "mount",       "network", "pause",   "play",   "pod",
+      "port",     "pull",        "push",        "quadlet", "save",    "search", "secret",
+      "stats",    "umount",      "unmount",     "unpause", "update"};
+  return std::find(planned.begin(), planned.end(), verb) != planned.end();
+}
 
 std::string basename_of(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
@@ -132,6 +145,8 @@ class Dispatcher {
 
   [[noreturn]] void throw_unknown_verb(std::string_view group, std::string_view typed) const {
     std::string message = concat("unrecognized command `", command_, ' ', typed, '`');
+    if (group.empty() && is_planned(typed))
+      throw UnknownVerb(concat("'", name_, " ", typed, "' is not supported yet"));
     const std::vector<std::string> similar = suggest_verbs(program_, group, typed);
     if (!similar.empty()) message += "\n\nDid you mean this?\n\t" + join(similar, "\n\t") + '\n';
     throw UnknownVerb(message);

@@ -188,3 +188,9 @@ def test_completion_knows_the_flags(engine):
 
 def test_bash_completion_parses(engine):
     subprocess.run(["bash", "-n"], input=engine("completion", "bash"), text=True, check=True)
+
+
+def test_what_is_planned_is_no_typo(knarr):
+    result = knarr.result("pull", "busybox")
+    assert result.status == 125 and "pull' is not supported yet" in result.err
+    assert "unrecognized" in knarr.result("rnu").err
