@@ -82,6 +82,11 @@ CreatedRecord create_record(const Engine& engine, const CreateOptions& options) 
   ContainerConfig config =
       plan_config(options.request, image, engine.host(), render_rfc3339_nano(wall_clock_ns(), TimeZone::utc),
                   random_container_id(), options.request.name);
+  if (config.namespaces.user == "nomap") {
+    throw Unsupported(
+        "--userns=nomap is not supported yet: without the user in it, nobody in the container may enter the "
+        "user's store");
+  }
   config.transient = options.transient;
   resolve_container_modes(config.namespaces,
                           [&](const std::string& other) { return engine.containers().get_id(other); });

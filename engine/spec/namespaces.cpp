@@ -75,7 +75,11 @@ void plan_user_namespace(const SpecInput& input, NamespacePlanning& plan) {
     }
   }
   add_user_namespace(input, mode, plan);
-  if (!plan.new_user_namespace) return;
+  if (!plan.new_user_namespace) {
+    // The other container's ids are those of R, as far as can be told.
+    plan.group_tty_mapped = rootless::map_to_outside(input.host.r_maps.gids, tty_group).has_value();
+    return;
+  }
   plan_id_maps(input, mode, plan);
   plan.group_tty_mapped = rootless::map_to_outside(plan.gid_mappings, tty_group).has_value();
 }
