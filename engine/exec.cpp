@@ -263,6 +263,9 @@ ExecResult exec(const Engine& engine, const ExecRequest& request) {
 
   Execution execution;
   lay_out(engine, request, config, status, execution);
+  // Nobody who enters carries a directory of the host: real root with CAP_SYS_PTRACE in there could take it
+  // from them.
+  ::dup3(execution.streams.null.get(), engine.store().fd(), O_CLOEXEC);
   const Spawned process = start(execution);
   sys::UniqueFd console =
       request.terminal ? sys::receive_descriptor(execution.console.first.get()) : sys::UniqueFd();
