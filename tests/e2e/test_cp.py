@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`cp` between the host and containers."""
 
-import io
 import os
-import tarfile
 
 import pytest
 from harness import IMAGE
@@ -58,18 +56,10 @@ def test_directories(box, scratch):
     assert read(scratch + "/out/deep/file") == "deep\n"
 
 
-def test_archives(box, scratch):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        info = tarfile.TarInfo("from-tar")
-        info.size = 4
-        archive.addfile(info, io.BytesIO(b"text"))
-    box("cp", "-", "box:/tmp", input=buffer.getvalue())
-    assert back(box, scratch, "/tmp/from-tar") == "text"
-    with box.popen("cp", "box:/tmp/from-tar", "-") as process:
-        out, _ = process.communicate(timeout=20)
-    with tarfile.open(fileobj=io.BytesIO(out)) as archive:
-        assert archive.extractfile("from-tar").read() == b"text"
+def test_archives_are_refused_by_name(box):
+    for arguments in (["-", "box:/tmp"], ["box:/etc/passwd", "-"]):
+        result = box.result("cp", *arguments, input="")
+        assert result.status == 125 and "tar stream" in result.err and result.out == ""
 
 
 def test_modes_and_links(box, scratch):
@@ -115,15 +105,3 @@ def test_links_in_the_container_do_not_lead_out(knarr, scratch):
     # What the link names inside is another place: reading it must not bring the host's file.
     knarr.result("cp", "box:/tmp/escape/sentinel", scratch + "/stolen")
     assert not os.path.exists(scratch + "/stolen") or read(scratch + "/stolen") != "outside\n"
-
-
-def test_an_archive_cannot_leave_its_directory(knarr, scratch):
-    knarr.start("--name", "box")
-    for name in ("../escaped", "/escaped", "a/../../escaped"):
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            info = tarfile.TarInfo(name)
-            info.size = 4
-            archive.addfile(info, io.BytesIO(b"evil"))
-        knarr.result("cp", "-", "box:/tmp", input=buffer.getvalue())
-        assert knarr.result("exec", "box", "test", "-e", "/escaped").status == 1, name
