@@ -43,9 +43,10 @@ std::string with_sign(std::string digits, bool negative, const Directive& direct
 }
 
 std::string digits_of(std::uint64_t number, unsigned base, bool upper) {
+  const std::string_view alphabet = upper ? "0123456789ABCDEF" : "0123456789abcdef";
   std::string digits;
   do {
-    digits += (upper ? "0123456789ABCDEF" : "0123456789abcdef")[number % base];
+    digits += alphabet[number % base];
     number /= base;
   } while (number > 0);
   std::reverse(digits.begin(), digits.end());
