@@ -77,6 +77,7 @@ struct Root {
   Span<MountOption> options;     // overlay
   const char* const* fuse_argv = nullptr;  // fuse: absolute program and arguments, run inside the namespaces
   bool read_only = false;                  // remounted after everything is in place
+  bool no_devices = false;                 // device nodes of the image open nothing
   std::uint64_t propagation = 0;           // MS_PRIVATE, MS_SLAVE, ... of "/"; 0: MS_PRIVATE
 };
 

@@ -159,16 +159,23 @@ bool pivot(int root_fd) {
   return ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0;
 }
 
+std::uint64_t restrictions(const Root& root) {
+  return (root.read_only ? std::uint64_t{MOUNT_ATTR_RDONLY} : 0) |
+         (root.no_devices ? std::uint64_t{MOUNT_ATTR_NODEV} : 0);
+}
+
 // Other than for a mount just attached, /proc/self/fd is the container's by now; "." is still a safe name.
-bool make_read_only(int root_fd) {
-  if (change_mount(root_fd, {.set = MOUNT_ATTR_RDONLY})) return true;
+bool restrict_root(int root_fd, std::uint64_t attributes) {
+  if (change_mount(root_fd, {.set = attributes})) return true;
   if (!mount_api_missing()) return false;
   struct statfs facts;
   if (::fchdir(root_fd) < 0 || ::fstatfs(root_fd, &facts) < 0) return false;
   // The flags of statfs(2) up to ST_RELATIME are those of mount(2), but for these.
-  const unsigned long kept = static_cast<unsigned long>(facts.f_flags) &
-                             (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
-  return ::mount(nullptr, ".", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kept, nullptr) == 0;
+  unsigned long flags = static_cast<unsigned long>(facts.f_flags) &
+                        (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
+  if ((attributes & MOUNT_ATTR_RDONLY) != 0) flags |= MS_RDONLY;
+  if ((attributes & MOUNT_ATTR_NODEV) != 0) flags |= MS_NODEV;
+  return ::mount(nullptr, ".", nullptr, MS_REMOUNT | MS_BIND | flags, nullptr) == 0;
 }
 
 }  // namespace
@@ -204,7 +211,8 @@ void mount_root(Context& init) {
 void enter_root(Context& init) {
   const Root& root = init.plan.root;
   if (!pivot(init.root.get())) init.report.fail(Step::pivot_root);
-  if (root.read_only && !make_read_only(init.root.get())) init.report.fail(Step::root_read_only);
+  const std::uint64_t attributes = restrictions(root);
+  if (attributes != 0 && !restrict_root(init.root.get(), attributes)) init.report.fail(Step::root_read_only);
   // After pivot_root, which refuses a shared root. Only the root: what is bound below has its own.
   const std::uint64_t propagation = root.propagation & ~std::uint64_t{MS_REC};
   if (propagation != 0 && ::mount(nullptr, "/", nullptr, propagation, nullptr) < 0)

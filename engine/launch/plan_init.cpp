@@ -111,6 +111,7 @@ init::Root plan_root(const Spec& spec, const std::string& mount_point, Arena& ar
   init::Root root;
   root.mount_point = arena.text(mount_point);
   root.read_only = spec.root_read_only;
+  root.no_devices = spec.root_no_devices;
   root.propagation = root_propagation(spec.rootfs_propagation);
   // The kernel has no overlay of one read-only layer: that is the layer itself.
   const bool single_layer = plan.upper.empty() && plan.lowers.size() == 1;

@@ -34,6 +34,7 @@ Spec build_spec(const SpecInput& input) {
   build_process(input, hostname, spec);
   spec.root = input.root;
   spec.root_read_only = config.read_only;
+  spec.root_no_devices = !config.privileged;
   if (namespaces.uts.kind == NamespaceMode::Kind::own) spec.hostname = hostname;
   build_mounts(input, namespaces, security, spec);
   build_accounts(input, spec);

@@ -83,6 +83,9 @@ struct Spec {
   } process;
   storage::RootfsPlan root;
   bool root_read_only = false;
+  // The image's own device nodes open nothing. Matters where root makes real ones: a container's devices are
+  // those in its /dev, not those that somebody put into a layer.
+  bool root_no_devices = false;
   std::string rootfs_propagation;
   std::string hostname, domainname;
   std::vector<SpecMount> mounts;  // parents before children
