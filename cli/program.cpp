@@ -8,6 +8,7 @@
 #include <csignal>
 #include <deque>
 #include <new>
+#include <system_error>
 
 #include "cli/errors.h"
 #include "cli/help.h"
@@ -216,6 +217,13 @@ int run_and_report(const Program& program, Dispatcher& dispatcher, Output& out) 
     return report(program, error);
   } catch (const std::bad_alloc&) {
     print_error(Error("out of memory"));
+  } catch (const std::system_error& failure) {
+    // Of all we call, only std::thread throws these. glibc makes threads by clone3 and goes without it only
+    // on ENOSYS.
+    Error error(concat("starting a thread: ", failure.what()));
+    error.set_hint(
+        "a seccomp filter that denies clone3 must do so with ENOSYS, or programs cannot start threads");
+    print_error(error);
   } catch (const std::exception& error) {
     print_error(Error(concat("internal error: ", error.what())));
   }

@@ -37,8 +37,9 @@ def test_without_the_helpers(machine, image):
 
 def test_without_ranges(machine, image):
     engine = machine.engine("mount --bind /dev/null /etc/subuid; mount --bind /dev/null /etc/subgid")
+    # Where the helpers lack their privilege as well, that is said first.
     said = works(engine, image)
-    assert "/etc/subuid" in said and machine.user.pw_name in said
+    assert ("/etc/subuid" in said and machine.user.pw_name in said) or "newuidmap" in said
 
 
 def test_what_is_lost_is_said_once(machine, image):
@@ -85,7 +86,7 @@ def test_user_namespaces_switched_off(machine, image):
 
 
 def test_nesting_refused(work, engine, identity, image):
-    """Root of a namespace that may hold no other: containers share it, and that is said."""
+    """Root of a namespace that may hold no other: the error names the limit, and nothing is left."""
     if identity != "unshare":
         pytest.skip("about `unshare -r`; the tests with that identity do it")
     path = tempfile.mkdtemp(prefix="flat-", dir=work)
@@ -93,7 +94,9 @@ def test_nesting_refused(work, engine, identity, image):
     inside = ["unshare", "--user", "--map-root-user", "sh", "-ec", 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh"]
     flat = Engine([*inside, *engine.program], path, identity)
     try:
-        assert "namespace" in works(flat, image)
+        flat("load", "-q", "-i", image("busybox"))
+        result = flat.result("run", "--rm", IMAGE, "true")
+        assert result.status == 125 and "/proc/sys/user/max_" in result.err
     finally:
         flat.remove_all()
         leaks = flat.leaks()
