@@ -59,9 +59,9 @@ constexpr const Verb* verbs[] = {
     &wait_verb,
 };
 
-// knarr-store sees the same argv, so its texts name the command that was typed.
-void run_store_program(const std::vector<std::string>& argv) {
-  const std::string path = engine::helper_path("knarr-store");
+// The helper sees the same argv, so its texts name the command that was typed.
+void run_helper(std::string_view helper, const std::vector<std::string>& argv) {
+  const std::string path = engine::helper_path(std::string(helper));
   std::vector<char*> pointers;
   for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);
@@ -81,7 +81,7 @@ constinit const Program knarr_program = {
     .groups = verb_groups,
     .flags = global_flags,
     .root_flags = root_flags,
-    .hand_over = run_store_program,
+    .hand_over = run_helper,
     .exit_status = exit_status,
 };
 

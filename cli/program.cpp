@@ -98,7 +98,7 @@ class Dispatcher {
     check_count(*verb, arguments.positional().size());
     apply_log_level();
     const Invocation invocation = make_invocation(out);
-    if (verb->run == nullptr) program_.hand_over(invocation.argv);
+    if (verb->run == nullptr) program_.hand_over(verb->helper, invocation.argv);
     return verb->run(invocation, arguments);
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two programs and their verbs.
+// The programs and their verbs.
 #pragma once
 
 #include "cli/verb.h"
@@ -10,5 +10,7 @@ namespace knarr::cli {
 extern const Program knarr_program;
 // knarr-store: the verbs that read and write archives.
 extern const Program store_program;
+// knarr-registry: the verbs that talk to registries.
+extern const Program registry_program;
 
 }  // namespace knarr::cli

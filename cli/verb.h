@@ -48,8 +48,9 @@ struct Verb {
   Topic topic = Topic::containers;
   Completion completion = Completion::none;  // of its arguments
   bool hidden = false;
-  // Returns the exit status. Null: the verb lives in the other program, which gets the same argv.
-  VerbFunction run = nullptr;
+  // Where it lives when `run` is null: a program in libexec, which gets the same argv.
+  std::string_view helper = "knarr-store";
+  VerbFunction run = nullptr;  // returns the exit status
 };
 
 constexpr Verb implement(Verb verb, VerbFunction run) {
@@ -69,7 +70,7 @@ struct Program {
   std::span<const Flag> flags;       // taken before a command and by every command
   std::span<const Flag> root_flags;  // taken before a command only: --version
   // Replaces this process by the program that has the verb; returns only by throwing.
-  void (*hand_over)(const std::vector<std::string>& argv) = nullptr;
+  void (*hand_over)(std::string_view helper, const std::vector<std::string>& argv) = nullptr;
   // The exit status an error asks for; 125 for most.
   int (*exit_status)(const Error& error) = nullptr;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine's other programs: knarr-store, knarr-seccomp.
+// The engine's other programs: knarr-store, knarr-registry, knarr-seccomp.
 #pragma once
 
 #include <string>

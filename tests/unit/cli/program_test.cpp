@@ -77,8 +77,9 @@ constexpr auto global_flags = std::to_array<Flag>({
 constexpr auto root_flags = std::to_array<Flag>({toggle("version", 'v', "Version")});
 
 std::vector<std::string> handed_over;
-void hand_over(const std::vector<std::string>& argv) {
+void hand_over(std::string_view helper, const std::vector<std::string>& argv) {
   handed_over = argv;
+  handed_over.insert(handed_over.begin(), std::string(helper));
   throw Error("running knarr-store: no such file or directory");
 }
 
@@ -136,7 +137,7 @@ TEST(Dispatch, NamesTheProgramAsItWasCalled) {
 
 TEST(Dispatch, HandsOverWhatTheOtherProgramHas) {
   const Result result = run({"load"});
-  EXPECT_THAT(handed_over, ElementsAre("/usr/bin/knarr", "load"));
+  EXPECT_THAT(handed_over, ElementsAre("knarr-store", "/usr/bin/knarr", "load"));
   EXPECT_EQ(result.status, 125);
 }
 
