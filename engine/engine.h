@@ -21,8 +21,9 @@ namespace knarr::engine {
 
 struct EngineOptions {
   rootless::PathOptions paths;
-  std::string storage_driver;                    // --storage-driver
-  std::function<void(const std::string&)> warn;  // one line for the user, not an error
+  std::string storage_driver;                     // --storage-driver
+  std::function<void(const std::string&)> warn;   // one line for the user, not an error
+  std::function<void(const std::string&)> trace;  // a launch's steps and times; null: nobody asks
 };
 
 class Engine {

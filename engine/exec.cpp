@@ -22,6 +22,7 @@
 #include "engine/launch/arena.h"
 #include "engine/launch/launch_plan.h"
 #include "engine/launch/spawn.h"
+#include "engine/launch/trace_words.h"
 #include "engine/live_container.h"
 #include "engine/pump.h"
 #include "engine/seccomp/filter.h"
@@ -163,6 +164,9 @@ struct Execution {
   sys::Pipe go = sys::make_pipe();
   sys::Pipe report = sys::make_pipe();
   sys::SocketPair console;
+  init::Trace* trace = nullptr;
+
+  void done(const char* what) const { init::mark(trace, "command", what); }
 };
 
 void lay_out(const Engine& engine, const ExecRequest& request, const ContainerConfig& config,
@@ -198,6 +202,7 @@ void lay_out(const Engine& engine, const ExecRequest& request, const ContainerCo
   }
   plan.go_fd = execution.go.read.get();
   plan.report_fd = execution.report.write.get();
+  plan.trace = execution.trace;
 }
 
 Spawned start(Execution& execution) {
@@ -249,6 +254,9 @@ void keep_terminal(sys::UniqueFd master, int null_fd, int pid_fd) {
 }  // namespace
 
 ExecResult exec(const Engine& engine, const ExecRequest& request) {
+  Execution execution;
+  if (engine.options().trace) execution.trace = execution.arena.make<init::Trace>();
+  execution.done("began");
   const ContainerStatus status = engine.status(request.id);
   if (status.state != State::running) {
     throw Conflict(concat("can only create exec sessions on running containers: ", request.id.substr(0, 12),
@@ -261,16 +269,20 @@ ExecResult exec(const Engine& engine, const ExecRequest& request) {
   ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
   const sys::UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
 
-  Execution execution;
+  execution.done("read the record");
   lay_out(engine, request, config, status, execution);
+  execution.done("planned");
   // Nobody who enters carries a directory of the host: real root with CAP_SYS_PTRACE in there could take it
   // from them.
   ::dup3(execution.streams.null.get(), engine.store().fd(), O_CLOEXEC);
   const Spawned process = start(execution);
+  execution.done("joined the namespaces, cloned");
   sys::UniqueFd console =
       request.terminal ? sys::receive_descriptor(execution.console.first.get()) : sys::UniqueFd();
   try {
     await_exec(execution.report.read.get(), execution.words);
+    execution.done("saw it execute");
+    if (execution.trace != nullptr) tell_trace(*execution.trace, execution.words, engine.options().trace);
   } catch (...) {
     sys::wait_child(process.pid);
     throw;

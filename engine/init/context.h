@@ -19,6 +19,10 @@ struct Context {
   int console_fd = -1;
   int stdio[3] = {-1, -1, -1};
 
+  void done(const char* what, std::int64_t operation = -1) const {
+    mark(plan.trace, "init", what, operation);
+  }
+
   Fd root;  // O_PATH: the container's "/"
   Identity identity;
   Fd terminal;  // the slave of the container's pty

@@ -57,7 +57,9 @@ void prepare_namespaces(Context& init) {
 
 void build_root(Context& init) {
   detach_from_host(init);
+  init.done("detached from the host");
   mount_root(init);
+  init.done("mounted the root");
   replay_operations(init);
 }
 
@@ -73,12 +75,15 @@ void run(const Plan& plan) {
   collect_descriptors(init);
   die_with_parent(init);
   wait_for_go(init);
+  init.done("got the go");
 
   apply_oom_score(init);
   hide_from_debuggers();
   become_namespace_root(init);
   die_with_parent(init);
+  init.done("became root");
   prepare_namespaces(init);
+  init.done("brought up loopback, set names");
 
   if (plan.has_root)
     build_root(init);
@@ -87,7 +92,9 @@ void run(const Plan& plan) {
   resolve_identity(init);
   make_working_directory(init);
   if (plan.process.terminal) open_terminal(init);
+  init.done("looked up the user");
   if (plan.has_root) enter_root(init);
+  init.done("entered the root");
 
   connect_stdio(init);
   close_descriptors(init);
@@ -95,7 +102,9 @@ void run(const Plan& plan) {
   apply_limits(init);
   join_session_keyring();
   reset_signals();
+  init.done("set stdio and limits");
   become_user(init);
+  init.done("became the user");
   if (!in_directory && !enter_working_directory(init)) init.report.fail(Step::working_directory);
 
   if (plan.process.reaper) split_off_payload(init);
@@ -104,6 +113,7 @@ void run(const Plan& plan) {
   die_with_parent(init);
   init.report.about_to_exec();
   apply_last_locks(init);
+  init.done("loaded seccomp and capabilities");
   execute(init);
 }
 

@@ -307,6 +307,7 @@ void replay_operations(Context& init) {
   for (std::uint32_t i = 0; i < operations.size; ++i) {
     bool replaced = false;
     const bool done = perform(shared, operations[i], replaced);
+    init.done("set up files", i);
     if (done && !replaced) continue;
     if (!operations[i].optional) init.report.fail(Step::operation, i);
     init.report.notice(Step::operation, i, replaced ? EPERM : errno);

@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "engine/init/trace.h"
+
 namespace knarr::engine::init {
 
 template <typename T>
@@ -175,6 +177,8 @@ struct Plan {
   int stdio[3] = {-1, -1, -1};  // without terminal; -1: as inherited
   bool own_stdio[3] = {};       // of those: pipes made for the container, which its user shall own
   bool die_with_parent = true;
+
+  Trace* trace = nullptr;  // may be null
 };
 
 // Runs in the child and does not return: execve or a Report and _exit(125).

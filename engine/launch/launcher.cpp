@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/launch/trace_words.h"
 #include "engine/monitor/protocol.h"
 #include "rootless/sys/error.h"
 #include "rootless/user_namespace.h"
@@ -58,6 +59,8 @@ Launcher Launcher::begin(const Engine& engine, bool attached) {
   Launcher launcher;
   launcher.arena_ = std::make_unique<Arena>();
   launcher.handover_ = launcher.arena_->make<Handover>();
+  if (engine.options().trace) launcher.trace_ = launcher.arena_->make<init::Trace>();
+  launcher.done("began");
   launcher.ready_ = sys::make_socket_pair(SOCK_STREAM);
   launcher.started_ = sys::make_pipe();
   if (attached) launcher.attach_ = sys::make_socket_pair(SOCK_SEQPACKET);
@@ -67,6 +70,7 @@ Launcher Launcher::begin(const Engine& engine, bool attached) {
   launcher.ready_.second.reset();
   launcher.started_.write.reset();
   launcher.attach_.second.reset();
+  launcher.done("forked the monitor");
   return launcher;
 }
 
@@ -79,6 +83,7 @@ int Launcher::serve(const Engine& engine) {
     detach_standard_streams();
     const auto entered = rootless::enter_r(engine.host(), engine.r_candidates());
     handover_->single_id = entered == rootless::Entered::single_id;
+    init::mark(trace_, "monitor", "entered the user namespace");
   } catch (const Error& error) {
     copy_text(handover_->error, sizeof(handover_->error), error.message());
     copy_text(handover_->hint, sizeof(handover_->hint), error.hint());
@@ -99,6 +104,8 @@ void Launcher::throw_enter_failure() const {
 Launched Launcher::launch(const Engine& engine, monitor::Plan plan, const InitPlanWords& words) {
   plan.start_fd = monitor_start_fd_;
   plan.client_fd = monitor_client_fd_;
+  plan.trace = trace_;
+  done("planned");
   const monitor::Plan* shared = arena_->make<monitor::Plan>(plan);
   const ssize_t sent = ::send(ready_.first.get(), &shared, sizeof(shared), MSG_NOSIGNAL);
   ready_.first.reset();
@@ -114,6 +121,8 @@ Launched Launcher::launch(const Engine& engine, monitor::Plan plan, const InitPl
     if (report.kind != monitor::StartReport::Kind::notice) break;
     engine.warn(describe_notice(report.init_report, words));
   }
+  done(report.kind == monitor::StartReport::Kind::started ? "heard that it runs" : "heard of a failure");
+  if (trace_ != nullptr) tell_trace(*trace_, words, engine.options().trace);
   if (report.kind != monitor::StartReport::Kind::started) throw_launch_failure(report, words);
   if (handover_->single_id) engine.warn_single_id();
   return {.init = report.pid, .client = std::move(attach_.first)};

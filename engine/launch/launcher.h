@@ -28,6 +28,10 @@ class Launcher {
   // Where plan_init() and plan_namespaces() lay out their data.
   Arena& arena() { return *arena_; }
 
+  // What has been done so far; null when nobody asks for it.
+  init::Trace* trace() const { return trace_; }
+  void done(const char* what) const { init::mark(trace_, "command", what); }
+
   // Hands the plan over (the descriptors in it are filled in here) and returns when the container's process
   // runs. Throws LaunchError with `words` for what failed; then nothing of the container is left running.
   Launched launch(const Engine& engine, monitor::Plan plan, const InitPlanWords& words);
@@ -40,6 +44,7 @@ class Launcher {
 
   std::unique_ptr<Arena> arena_;
   Handover* handover_ = nullptr;
+  init::Trace* trace_ = nullptr;
   // A socket, not a pipe: writing to a dead monitor must not raise SIGPIPE.
   sys::SocketPair ready_;  // first: the command's end; carries the address of the plan
   sys::Pipe started_;      // monitor to command: StartReports

@@ -93,6 +93,7 @@ Launched start_container(const Engine& engine, const ContainerConfig& config, La
   Arena& arena = launcher.arena();
   const std::string run_directory = engine.run_directory(config.id);
   write_etc_files(config, run_directory);
+  launcher.done("wrote /etc files");
 
   Spec spec = build_spec({.config = config,
                           .host = engine.host(),
@@ -103,6 +104,7 @@ Launched start_container(const Engine& engine, const ContainerConfig& config, La
                           .container_directory = engine.containers().path(config.id),
                           .image_layers = find_mounted_images(engine, config),
                           .facts = gather_spec_facts(config, engine.host())});
+  launcher.done("built the spec");
   prepare_rootfs(engine, config, foreign_maps(engine.host(), spec), spec.root);
   prepare_volumes(engine, config, spec.root);
   prepare_mounts(engine.store(), spec);

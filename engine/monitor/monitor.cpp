@@ -128,8 +128,10 @@ void run_container(const Plan& plan, StartReporter& reporter) {
   std::optional<LogWriter> log;
   at_step(MonitorStep::log, [&] { log.emplace(plan); });
 
+  init::mark(plan.trace, "monitor", "opened socket and log");
   Started started = start_init(plan, run_directory.get(), reporter);
   at_step(MonitorStep::record, [&] { record_start(plan); });
+  init::mark(plan.trace, "monitor", "recorded the start");
   reporter.send({.kind = StartReport::Kind::started, .pid = started.init.pid()});
   reporter.finish();
   // The command's heap came along with the fork.

@@ -39,6 +39,8 @@ struct Plan {
   // Descriptors the monitor inherits.
   int start_fd = -1;   // StartReport
   int client_fd = -1;  // a first attached client (socket pair), -1: detached
+
+  init::Trace* trace = nullptr;  // may be null
 };
 
 // The monitor's process: starts init, supervises, records the exit, cleans up. Returns its own exit status.

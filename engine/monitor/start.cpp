@@ -62,10 +62,11 @@ void keep_own_ends(Channels& channels) {
   for (sys::UniqueFd& stream : channels.streams) stream.reset();
 }
 
-init::Plan plan_with_channels(const init::Plan& plan, const Channels& channels) {
-  init::Plan filled = plan;
+init::Plan plan_with_channels(const Plan& plan, const Channels& channels) {
+  init::Plan filled = *plan.init;
   filled.go_fd = channels.go.read.get();
   filled.report_fd = channels.report.write.get();
+  filled.trace = plan.trace;
   filled.console_fd = channels.console.second.get();
   for (int i = 0; i < 3; ++i) {
     filled.stdio[i] = channels.streams[i].get();
@@ -80,7 +81,7 @@ void enter_init(const void* plan) {
 }
 
 Init spawn_init(const Plan& plan, const Channels& channels) {
-  const init::Plan init_plan = plan_with_channels(*plan.init, channels);
+  const init::Plan init_plan = plan_with_channels(plan, channels);
   SpawnFailure failure;
   Spawned spawned = spawn(plan.namespaces, enter_init, &init_plan, failure);
   if (spawned.pid < 0) {
@@ -209,6 +210,7 @@ Started start_init(const Plan& plan, int run_directory_fd, const StartReporter& 
   ContainerIo io;
   Channels channels = at_step(MonitorStep::stdio, [&] { return open_channels(plan, io); });
   Init init = at_step(MonitorStep::stdio, [&] { return spawn_init(plan, channels); });
+  init::mark(plan.trace, "monitor", "cloned init, wrote its id maps");
   keep_own_ends(channels);
   close_preserved(plan);
   // Before init may begin: a container that runs is always on record.
@@ -217,7 +219,9 @@ Started start_init(const Plan& plan, int run_directory_fd, const StartReporter& 
     return PidsFile(run_directory_fd, {sys::identify(::getpid()), sys::identify(init.pid())});
   });
   let_go(channels);
+  init::mark(plan.trace, "monitor", "recorded it, let it go");
   await_exec(init, channels, reporter);
+  init::mark(plan.trace, "monitor", "saw it execute");
   if (plan.terminal) at_step(MonitorStep::stdio, [&] { take_terminal(channels, io); });
   return {std::move(init), std::move(io), std::move(pids)};
 }

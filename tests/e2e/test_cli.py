@@ -79,6 +79,16 @@ def test_options_that_contradict_each_other(knarr, arguments):
     knarr.error("run", *arguments, IMAGE, "true")
 
 
+def test_a_trace_tells_when_each_step_of_a_start_was_done(knarr):
+    result = knarr.result("--log-level", "trace", "run", "--rm", "--network", "none", "busybox", "echo", "hello")
+    assert result.out == "hello\n"
+    for step in ("command: began", "monitor: entered the user namespace", "init: mounting proc at /proc", "command: heard that it runs"):
+        assert step in result.err
+    knarr("run", "-d", "--name", "web", "busybox", "sleep", "100")
+    assert "command: joined the namespaces, cloned" in knarr.result("--log-level", "trace", "exec", "web", "true").err
+    assert knarr.result("exec", "web", "true").err == ""
+
+
 def test_a_bad_log_level_is_refused(engine):
     assert engine.fails(1, "--log-level", "loud", "ps").startswith("Error: ")
 
