@@ -40,24 +40,22 @@ void write_cid_file(const std::string& path, const std::string& id) {
                [&] { sys::create_file(AT_FDCWD, path, id, 0644, sys::Durability::none); });
 }
 
-sys::Lock store_record(const Engine& engine, const ContainerConfig& config) {
-  return engine.containers().create(
-      {.id = config.id,
-       .name = config.name,
-       .config_json = render_config(config),
-       .summary = render_summary(summarize(config)),
-       // A container of `run --rm` does not outlive its command: nothing to make durable.
-       .durability = config.transient ? sys::Durability::none : sys::Durability::synced});
+sys::Lock store_record(const Engine& engine, const ContainerConfig& config, sys::Durability durability) {
+  return engine.containers().create({.id = config.id,
+                                     .name = config.name,
+                                     .config_json = render_config(config),
+                                     .summary = render_summary(summarize(config)),
+                                     .durability = durability});
 }
 
 // A name the user gave must be free; a generated one is drawn again until it is.
-sys::Lock store_under_free_name(const Engine& engine, ContainerConfig& config) {
-  if (!config.name.empty()) return store_record(engine, config);
+sys::Lock store_under_free_name(const Engine& engine, ContainerConfig& config, sys::Durability durability) {
+  if (!config.name.empty()) return store_record(engine, config, durability);
   constexpr int attempts = 20;
   for (int attempt = 1;; ++attempt) {
     config.name = random_container_name(attempt);
     try {
-      return store_record(engine, config);
+      return store_record(engine, config, durability);
     } catch (const Conflict&) {
       if (attempt == attempts) throw;
     }
@@ -74,7 +72,7 @@ void replace_existing(const Engine& engine, const std::string& name) {
 
 }  // namespace
 
-CreatedRecord create_record(const Engine& engine, const CreateOptions& options) {
+CreatedRecord create_record(const Engine& engine, const CreateOptions& options, sys::Durability durability) {
   // Until the record names the image, nothing else keeps a prune from taking it.
   const auto references = engine.store().lock_gc(sys::Lock::Mode::shared);
   const auto image = resolve_image(engine, options);
@@ -93,7 +91,7 @@ CreatedRecord create_record(const Engine& engine, const CreateOptions& options) 
   write_cid_file(config.cid_file, config.id);
   try {
     ensure_volumes(engine, config);
-    sys::Lock lock = store_under_free_name(engine, config);
+    sys::Lock lock = store_under_free_name(engine, config, durability);
     return {std::move(config), std::move(lock)};
   } catch (...) {
     forget_side_effects(engine, config);
@@ -102,7 +100,7 @@ CreatedRecord create_record(const Engine& engine, const CreateOptions& options) 
 }
 
 std::string create(const Engine& engine, const CreateOptions& options) {
-  return create_record(engine, options).config.id;
+  return create_record(engine, options, sys::Durability::synced).config.id;
 }
 
 }  // namespace knarr::engine

@@ -10,7 +10,8 @@ struct CreatedRecord {
   ContainerConfig config;
   sys::Lock lock;  // on the container, held since before anybody could see it
 };
-CreatedRecord create_record(const Engine& engine, const CreateOptions& options);
+// With Durability::none the disk is still to be waited for (ContainerStore::make_durable).
+CreatedRecord create_record(const Engine& engine, const CreateOptions& options, sys::Durability durability);
 
 // Takes back what create_record() made, for a container that never ran.
 void discard(const Engine& engine, const ContainerConfig& config);

@@ -84,11 +84,12 @@ bool exists(const std::string& path) {
 }  // namespace
 
 std::vector<std::string> image_trees(const Engine& engine, const std::string& name_or_id) {
-  const storage::Image image = engine.images().get_image(name_or_id);
+  const auto image = engine.images().find_record(name_or_id);
+  if (!image) throw NotFound(concat(name_or_id, ": image not known"));
   const storage::LayerStore layers(engine.store());
   std::vector<std::string> trees;
-  trees.reserve(image.layers.size());
-  for (auto layer = image.layers.rbegin(); layer != image.layers.rend(); ++layer) {
+  trees.reserve(image->layers.size());
+  for (auto layer = image->layers.rbegin(); layer != image->layers.rend(); ++layer) {
     trees.push_back(layers.tree_path(*layer));
   }
   return trees;

@@ -89,6 +89,15 @@ void sync(int fd, std::string_view what) {
   if (::fsync(fd) < 0) throw_errno("syncing ", what);
 }
 
+// After everything is written, so that one commit of the file system's journal carries all of it.
+void sync_container(const Store& store, int directory_fd) {
+  for (const char* file : {"config.json", "summary"})
+    sync(sys::open_at(directory_fd, file, O_RDONLY).get(), file);
+  sync(directory_fd, "the container's directory");
+  for (const char* directory : {"containers", "names"})
+    sync(sys::open_directory(store.fd(), directory).get(), directory);
+}
+
 void check(const NewContainer& container) {
   if (!is_id(container.id)) throw InvalidArgument(concat("\"", container.id, "\" is not a container ID"));
   require_object_name("container", container.name);
@@ -126,15 +135,7 @@ class ContainerMaker {
     named_ = true;
   }
 
-  // After everything is written, so that one commit of the file system's journal carries all of it.
-  void sync_all() {
-    sync(config_.get(), "config.json");
-    sync(summary_.get(), "summary");
-    sync(lock_.fd(), path_);
-    for (const char* directory : {"containers", "names"}) {
-      sync(sys::open_directory(store_.fd(), directory).get(), directory);
-    }
-  }
+  void sync_all() { sync_container(store_, lock_.fd()); }
 
   sys::Lock keep() {
     kept_ = true;
@@ -261,6 +262,12 @@ sys::Lock ContainerStore::create(const NewContainer& container) const {
   maker.publish();
   if (container.durability == sys::Durability::synced) maker.sync_all();
   return maker.keep();
+}
+
+void ContainerStore::make_durable(const std::string& id) const {
+  const sys::UniqueFd directory = sys::find_at(store_.fd(), relative_path(id), O_RDONLY | O_DIRECTORY);
+  if (!directory) throw_unknown(id);
+  sync_container(store_, directory.get());
 }
 
 std::optional<std::string> ContainerStore::find_id(std::string_view name_or_id) const {

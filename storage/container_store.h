@@ -38,6 +38,9 @@ class ContainerStore {
   // are no more descriptors. upper/ has mode 0755 and belongs to the caller. The result is the lock() on the
   // new container, held since before anybody could see it; who has no use for it drops it.
   sys::Lock create(const NewContainer& container) const;
+  // Makes a container that was created with Durability::none as durable as the others. NotFound when it is
+  // gone.
+  void make_durable(const std::string& id) const;
   // By id, by name, by unique prefix of an id, in this order. InvalidArgument when the prefix is ambiguous.
   std::optional<std::string> find_id(std::string_view name_or_id) const;
   std::string get_id(std::string_view name_or_id) const;  // NotFound: no container with name or ID "X" found

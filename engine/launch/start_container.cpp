@@ -83,6 +83,7 @@ monitor::Plan plan_monitor(const Engine& engine, const ContainerConfig& config, 
   plan.pid_file = text_or_null(arena, config.pid_file);
   plan.monitor_pid_file = text_or_null(arena, config.monitor_pid_file);
   plan.timeout_seconds = config.timeout;
+  plan.make_record_durable = mode.make_durable;
   return plan;
 }
 

@@ -9,6 +9,7 @@ namespace knarr::engine {
 struct StartMode {
   bool attached = false;        // a first client is connected from the beginning
   bool input_attached = false;  // and it will send standard input
+  bool make_durable = false;    // the record has not been synced yet
 };
 
 // The launcher was begun with the same `attached`. The caller holds the container's lock.

@@ -69,6 +69,13 @@ void note_trouble(const Plan& plan, std::string_view trouble) {
   [[maybe_unused]] const ssize_t ignored = ::write(log.get(), line.data(), line.size());
 }
 
+void make_record_durable(const Plan& plan) {
+  attempt(plan, [&] {
+    const storage::Store store = storage::Store::open(plan.store_root);
+    storage::ContainerStore(store).make_durable(plan.container_id);
+  });
+}
+
 void record_exit(const Plan& plan, int exit_code) {
   attempt(plan, [&] {
     update_status(plan.container_directory, [&](StatusRecord& record) {

@@ -16,6 +16,9 @@ constexpr int timed_out_exit_code = 255;
 // A line in containers/<id>/monitor.log: what went wrong here where nobody watches.
 void note_trouble(const Plan& plan, std::string_view trouble);
 
+// The command did not wait until its record was on the disk; a container of `run --rm` needs none there.
+void make_record_durable(const Plan& plan);
+
 // Writes the exit into the status record. With remove_on_exit the container is removed then: its name and
 // directory, its anonymous volumes, its run directory, its cid file. Each part is tried whatever happened to
 // the others.

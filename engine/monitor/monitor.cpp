@@ -134,6 +134,7 @@ void run_container(const Plan& plan, StartReporter& reporter) {
   init::mark(plan.trace, "monitor", "recorded the start");
   reporter.send({.kind = StartReport::Kind::started, .pid = started.init.pid()});
   reporter.finish();
+  if (plan.make_record_durable) make_record_durable(plan);
   // The command's heap came along with the fork.
   ::malloc_trim(0);
 

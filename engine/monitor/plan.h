@@ -29,6 +29,7 @@ struct Plan {
   std::uint32_t log_max_files = 1;  // the current one included: 3 keeps .1 and .2
   const char* log_tag = nullptr;    // json-file: "attrs":{"tag":..} in each record
 
+  bool make_record_durable = false;                // the command has not waited for the disk: we do
   bool remove_on_exit = false;                     // --rm: the record goes before the exit is reported
   const char* const* anonymous_volumes = nullptr;  // their names, null-terminated: they go with it
   const char* cid_file = nullptr;                  // goes with it, too

@@ -67,6 +67,13 @@ TEST_F(ContainerStoreTest, ADurableOneIsTheSame) {
   EXPECT_EQ(containers_.find_id("web"), id_of("a"));
 }
 
+TEST_F(ContainerStoreTest, ADurableOneMayBecomeSoLater) {
+  create(id_of("a"), "web");
+  containers_.make_durable(id_of("a"));
+  EXPECT_EQ(containers_.read(id_of("a"), "summary"), "summary of web\n");
+  EXPECT_THROW(containers_.make_durable(id_of("b")), NotFound);
+}
+
 TEST_F(ContainerStoreTest, TheLockOnANewOneIsItsMakers) {
   const auto try_lock = [&] {
     const std::string path = containers_.relative_path(id_of("a"));
