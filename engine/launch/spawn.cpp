@@ -197,9 +197,17 @@ void become_joined_root() {
   if (::syscall(SYS_setresuid, 0, 0, 0) < 0) errno = 0;
 }
 
-// In the stage: joins, clones, writes the maps, reports. The clone is a sibling of the stage.
-[[noreturn]] void run_stage(const NamespacePlan& plan, void (*entry)(const void*), const void* argument,
-                            sys::Pipe& pipe) {
+struct Stage {
+  const NamespacePlan& plan;
+  void (*entry)(const void*);
+  const void* argument;
+  sys::Pipe pipe = sys::make_pipe();  // for the StageReport
+};
+
+// In the stage: joins, clones, writes the maps, reports. The clone is a sibling of the stage. Whatever it
+// changes in memory its parent may share: it leaves by _exit(2) and touches nothing of the parent's.
+int run_stage(void* stage) {
+  const auto& [plan, entry, argument, pipe] = *static_cast<const Stage*>(stage);
   StageReport report;
   UniqueFd proc = open_proc();
   const bool creates_user_namespace = (plan.create & CLONE_NEWUSER) != 0;
@@ -212,7 +220,8 @@ void become_joined_root() {
       // CLONE_PARENT takes its exit signal from us; the time namespace is waiting for our children already.
       report.pid = clone_process((plan.create & ~std::uint64_t{CLONE_NEWTIME}) | CLONE_PARENT, 0, nullptr);
       if (report.pid == 0) {
-        pipe = {};
+        ::close(pipe.read.get());
+        ::close(pipe.write.get());
         proc.reset();
         entry(argument);
         ::_exit(125);
@@ -225,6 +234,22 @@ void become_joined_root() {
   }
   const ssize_t written = ::write(pipe.write.get(), &report, sizeof report);
   ::_exit(written == static_cast<ssize_t>(sizeof report) ? 0 : 1);
+}
+
+// Sharing the parent's memory, which waits meanwhile, saves a copy of its page tables and the faults after
+// it. But the kernel lets only a process with memory of its own join a time namespace (setns(2)).
+pid_t start_stage(Stage& stage) {
+  if (joins(stage.plan, CLONE_NEWTIME)) {
+    const pid_t pid = clone_process(0, SIGCHLD, nullptr);
+    if (pid == 0) run_stage(&stage);
+    return pid;
+  }
+  alignas(16) char stack[32u << 10];
+  // Entering a user namespace makes the memory of the process not dumpable (credentials(7)): ours, too.
+  const int dumpable = ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+  const pid_t pid = ::clone(run_stage, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &stage);
+  if (dumpable == 1) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  return pid;
 }
 
 void reap(pid_t pid) {
@@ -242,17 +267,16 @@ bool read_stage_report(int fd, StageReport& report) {
 
 Spawned spawn_in_stage(const NamespacePlan& plan, void (*entry)(const void*), const void* argument,
                        SpawnFailure& failure) {
-  sys::Pipe pipe = sys::make_pipe();
-  const pid_t stage = clone_process(0, SIGCHLD, nullptr);
-  if (stage < 0) {
+  Stage stage{plan, entry, argument};
+  const pid_t pid = start_stage(stage);
+  if (pid < 0) {
     fail(failure, SpawnStep::clone);
     return {};
   }
-  if (stage == 0) run_stage(plan, entry, argument, pipe);
-  pipe.write.reset();
+  stage.pipe.write.reset();
   StageReport report;
-  if (!read_stage_report(pipe.read.get(), report)) report.failure = {SpawnStep::clone, ECHILD, 0};
-  reap(stage);
+  if (!read_stage_report(stage.pipe.read.get(), report)) report.failure = {SpawnStep::clone, ECHILD, 0};
+  reap(pid);
   failure = report.failure;
   Spawned spawned;
   if (report.pid <= 0) return spawned;
