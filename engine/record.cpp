@@ -37,6 +37,7 @@ std::string escape(std::string_view text) {
 }
 
 std::optional<std::string> unescape(std::string_view text) {
+  if (text.find('\\') == std::string_view::npos) return std::string(text);  // nearly always
   std::string plain;
   plain.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <numeric>
 #include <unordered_set>
 
 #include "engine/time_format.h"
@@ -37,8 +39,10 @@ std::optional<engine::ContainerStatus> resting_status(const engine::Engine& engi
 }  // namespace
 
 std::vector<ListedContainer> list_summaries(const engine::Engine& engine) {
+  const std::vector<storage::ContainerEntry> entries = engine.containers().list();
   std::vector<ListedContainer> containers;
-  for (const storage::ContainerEntry& entry : engine.containers().list()) {
+  containers.reserve(entries.size());
+  for (const storage::ContainerEntry& entry : entries) {
     auto summary = engine::parse_summary(entry.summary);
     if (summary) containers.push_back(make_listed(std::move(*summary)));
   }
@@ -97,9 +101,13 @@ std::string describe_status(const engine::ContainerStatus& status, std::int64_t 
 }
 
 void sort_containers(std::vector<ListedContainer>& containers, std::string_view key) {
+  // Containers are large: their places are sorted, and each is moved once.
+  std::vector<std::uint32_t> order(containers.size());
+  std::iota(order.begin(), order.end(), 0u);
   const auto sort_by = [&](auto value) {
-    std::stable_sort(containers.begin(), containers.end(),
-                     [&](const ListedContainer& a, const ListedContainer& b) { return value(a) < value(b); });
+    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return value(containers[a]) < value(containers[b]);
+    });
   };
   sort_by([](const ListedContainer& c) { return c.created_ns; });
   if (key == "command")
@@ -109,6 +117,10 @@ void sort_containers(std::vector<ListedContainer>& containers, std::string_view 
   if (key == "names") sort_by([](const ListedContainer& c) -> const std::string& { return c.summary.name; });
   if (key == "runningfor") sort_by([](const ListedContainer& c) { return c.status.started_ns; });
   if (key == "status") sort_by([](const ListedContainer& c) { return engine::state_name(c.status.state); });
+  std::vector<ListedContainer> sorted;
+  sorted.reserve(containers.size());
+  for (const std::uint32_t place : order) sorted.push_back(std::move(containers[place]));
+  containers = std::move(sorted);
 }
 
 }  // namespace knarr::cli
