@@ -24,7 +24,9 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(TOP, "tests", "support"))
 
+import harness  # noqa: E402
 import images  # noqa: E402
+import registry as registries  # noqa: E402
 from harness import Engine  # noqa: E402
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -134,6 +136,42 @@ def scratch(work):
     path = tempfile.mkdtemp(prefix="test-", dir=work)
     os.chmod(path, 0o755)
     return path
+
+
+@pytest.fixture(scope="session")
+def start_registry(work):
+    """start_registry(tls=True, ...) is a registry.Registry that runs until the session ends."""
+    if shutil.which(registries.PROGRAM) is None:
+        pytest.skip(f"this machine has no {registries.PROGRAM}")
+    started = []
+
+    def start(**how):
+        server = registries.Registry(tempfile.mkdtemp(prefix="registry-", dir=work), **how)
+        harness.servers.add(server.pid)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.close()
+        harness.servers.discard(server.pid)
+
+
+@pytest.fixture(scope="session")
+def registry(start_registry):
+    """A registry that speaks plain HTTP and lets everybody do everything."""
+    return start_registry()
+
+
+@pytest.fixture(scope="session")
+def tls_registry(start_registry):
+    return start_registry(tls=True)
+
+
+@pytest.fixture(scope="session")
+def private_registry(start_registry):
+    """It speaks TLS and wants the password `registry.credentials`."""
+    return start_registry(tls=True, credentials=("somebody", "pass:word with$signs"))
 
 
 class Machine:

@@ -16,6 +16,7 @@ import termios
 import time
 
 IMAGE = "localhost/busybox:latest"
+servers = set()  # pids of what the tests themselves keep running: no leaks
 PATIENCE = 20  # seconds until something that must happen counts as not happening
 
 
@@ -270,7 +271,8 @@ def stat_fields(pid):
 
 
 def descendants():
-    """Living processes that commands left behind or that still run: all below the reaper (conftest.py) but the tests."""
+    """Living processes that commands left behind or that still run: all below the reaper (conftest.py) but the tests
+    and their servers."""
     children = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -280,6 +282,8 @@ def descendants():
     found, todo = [], [os.getppid()]
     while todo:
         for pid in children.get(todo.pop(), []):
+            if pid in servers:
+                continue
             todo.append(pid)
             if pid != os.getpid():
                 found.append(pid)
