@@ -218,6 +218,17 @@ class BadRegistry:
         self.add_manifest(reference, image.manifest())
         return self.name(reference)
 
+    def add_layout(self, reference, directory):
+        """The first image of an OCI layout; returns its full name."""
+        blobs = os.path.join(directory, "blobs", "sha256")
+        for name in os.listdir(blobs):
+            with open(os.path.join(blobs, name), "rb") as file:
+                self.add_blob(file.read(), repository=reference.partition(":")[0])
+        with open(os.path.join(directory, "index.json")) as file:
+            descriptor = json.load(file)["manifests"][0]
+        self.add_manifest(reference, self.blobs[descriptor["digest"]], descriptor["mediaType"])
+        return self.name(reference)
+
     def add_blob(self, data, digest=None, repository=None):
         digest = digest or oci.sha256(data)
         self.blobs[digest] = data
