@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 #include <string_view>
 
 #include "rootless/sys/error.h"
+#include "rootless/sys/file.h"
 
 namespace knarr::sys {
 
@@ -175,11 +177,12 @@ std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
 
 class SpawnSettings {
  public:
-  explicit SpawnSettings(int error_fd) {
+  // -1 stands for /dev/null.
+  SpawnSettings(int input_fd, int output_fd, int error_fd) {
     ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-    ::posix_spawn_file_actions_adddup2(&actions_, STDIN_FILENO, STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions_, error_fd, STDERR_FILENO);
+    connect(input_fd, STDIN_FILENO);
+    connect(output_fd, STDOUT_FILENO);
+    connect(error_fd, STDERR_FILENO);
     // A helper expects the signals of a fresh program, whatever this process blocks or ignores.
     sigset_t none, all;
     ::sigemptyset(&none);
@@ -199,69 +202,142 @@ class SpawnSettings {
   const posix_spawnattr_t* attributes() const { return &attributes_; }
 
  private:
+  void connect(int fd, int standard_fd) {
+    if (fd >= 0) {
+      ::posix_spawn_file_actions_adddup2(&actions_, fd, standard_fd);
+    } else {
+      ::posix_spawn_file_actions_addopen(&actions_, standard_fd, "/dev/null", O_RDWR, 0);
+    }
+  }
+
   posix_spawn_file_actions_t actions_;
   posix_spawnattr_t attributes_;
 };
 
-constexpr std::size_t error_limit = 4096;
-
-// Reads once and appends up to the limit; what is over is dropped, so that the writer never blocks. Returns
-// what read(2) did.
-ssize_t read_some(int fd, std::string& text) {
-  char buffer[1024];
-  const ssize_t got = ::read(fd, buffer, sizeof buffer);
-  if (got > 0) text.append(buffer, std::min(static_cast<std::size_t>(got), error_limit - text.size()));
-  return got;
+pid_t spawn(const std::vector<std::string>& argv, const std::vector<std::string>& env,
+            const SpawnSettings& settings) {
+  if (argv.empty() || argv[0].empty() || argv[0][0] != '/') {
+    throw InvalidArgument("a command needs an absolute program");
+  }
+  pid_t pid = -1;
+  const int code = ::posix_spawn(&pid, argv[0].c_str(), settings.actions(), settings.attributes(),
+                                 pointers_to(argv).data(), pointers_to(env).data());
+  if (code != 0) throw_sys_error(code, concat("running ", argv[0]));
+  return pid;
 }
+
+// What a command writes. Over the limit it is read and dropped, so that the writer never blocks.
+class Collector {
+ public:
+  Collector(UniqueFd fd, std::size_t limit) : fd_(std::move(fd)), limit_(limit) {
+    ::fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
+  }
+  int fd() const { return ended_ ? -1 : fd_.get(); }
+  bool overflowed() const { return overflowed_; }
+  std::string take() { return std::move(text_); }
+
+  // Reads once; false when nothing more is there now.
+  bool read_some() {
+    char buffer[4096];
+    const ssize_t got = ::read(fd_.get(), buffer, sizeof buffer);
+    if (got == 0) ended_ = true;
+    if (got <= 0) return false;
+    const auto count = static_cast<std::size_t>(got);
+    overflowed_ |= count > limit_ - text_.size();
+    text_.append(buffer, std::min(count, limit_ - text_.size()));
+    return true;
+  }
+
+  // What is there already; another process may go on writing.
+  void drain() {
+    while (!overflowed_ && !ended_ && read_some()) {
+    }
+  }
+
+ private:
+  UniqueFd fd_;
+  std::size_t limit_;
+  std::string text_;
+  bool ended_ = false;
+  bool overflowed_ = false;
+};
 
 // Reads until the process is dead. The end of the file is no sign of that: a program that goes to the
 // background leaves its standard error open in its child.
-std::string collect_errors(int error_fd, int pid_fd) {
-  std::string text;
-  ::fcntl(error_fd, F_SETFL, O_NONBLOCK);
-  pollfd watched[] = {{pid_fd, POLLIN, 0}, {error_fd, POLLIN, 0}};
-  while (watched[0].revents == 0) {
-    if (::poll(watched, 2, -1) < 0) {
+ExitStatus collect_until_dead(pid_t pid, const std::vector<Collector*>& collectors) {
+  const UniqueFd pid_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  std::vector<pollfd> watched(collectors.size() + 1);
+  for (;;) {
+    bool all_ended = true;
+    for (std::size_t i = 0; i < collectors.size(); ++i) {
+      watched[i] = {collectors[i]->fd(), POLLIN, 0};
+      all_ended &= collectors[i]->fd() < 0;
+    }
+    watched.back() = {pid_fd.get(), POLLIN, 0};
+    if (!pid_fd && all_ended) break;  // no pidfd to be had; the end of its output must do
+    if (::poll(watched.data(), watched.size(), -1) < 0) {
       if (errno == EINTR) continue;
       throw_errno("waiting for a command");
     }
-    if (watched[1].revents != 0 && read_some(error_fd, text) == 0) {
-      if (pid_fd < 0) break;  // no pidfd to be had; the end of its output must do
-      watched[1].fd = -1;
+    if (watched.back().revents != 0) break;
+    for (std::size_t i = 0; i < collectors.size(); ++i) {
+      if (watched[i].revents != 0) collectors[i]->read_some();
     }
   }
-  while (text.size() < error_limit && read_some(error_fd, text) > 0) {
-  }
+  for (Collector* collector : collectors) collector->drain();
+  return wait_child(pid);
+}
+
+constexpr std::size_t error_limit = 4096;
+
+std::string without_line_break(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   return text;
+}
+
+// A file in memory rather than a pipe: whoever does not read it all is no reason for SIGPIPE or for waiting.
+UniqueFd make_input(std::string_view input) {
+  UniqueFd file(::memfd_create("input", MFD_CLOEXEC));
+  if (!file) throw_errno("creating a file in memory");
+  write_all(file.get(), input, "input of a command");
+  ::lseek(file.get(), 0, SEEK_SET);
+  return file;
 }
 
 }  // namespace
 
 StartedCommand start_command(const std::vector<std::string>& argv, const std::vector<std::string>& env) {
-  if (argv.empty() || argv[0].empty() || argv[0][0] != '/') {
-    throw InvalidArgument("a command needs an absolute program");
-  }
   Pipe errors = make_pipe();
-  const SpawnSettings settings(errors.write.get());
   StartedCommand started;
-  const int code = ::posix_spawn(&started.pid, argv[0].c_str(), settings.actions(), settings.attributes(),
-                                 pointers_to(argv).data(), pointers_to(env).data());
-  if (code != 0) throw_sys_error(code, concat("running ", argv[0]));
+  started.pid = spawn(argv, env, SpawnSettings(-1, -1, errors.write.get()));
   started.errors = std::move(errors.read);
   return started;
 }
 
 CommandResult finish_command(StartedCommand command) {
-  CommandResult result;
-  const UniqueFd pid_fd(static_cast<int>(::syscall(SYS_pidfd_open, command.pid, 0)));
-  result.errors = collect_errors(command.errors.get(), pid_fd.get());
-  result.status = wait_child(command.pid);
-  return result;
+  Collector errors(std::move(command.errors), error_limit);
+  const ExitStatus status = collect_until_dead(command.pid, {&errors});
+  return {status, without_line_break(errors.take())};
 }
 
 CommandResult run_command(const std::vector<std::string>& argv, const std::vector<std::string>& env) {
   return finish_command(start_command(argv, env));
+}
+
+FilterResult run_filter(const std::vector<std::string>& argv, const std::vector<std::string>& env,
+                        std::string_view input, std::size_t output_limit) {
+  const UniqueFd input_file = make_input(input);
+  Pipe output_pipe = make_pipe();
+  Pipe error_pipe = make_pipe();
+  const SpawnSettings settings(input_file.get(), output_pipe.write.get(), error_pipe.write.get());
+  const pid_t pid = spawn(argv, env, settings);
+  output_pipe.write.reset();
+  error_pipe.write.reset();
+  Collector output(std::move(output_pipe.read), output_limit);
+  Collector errors(std::move(error_pipe.read), error_limit);
+  const ExitStatus status = collect_until_dead(pid, {&output, &errors});
+  if (output.overflowed()) throw Error(concat(argv[0], " wrote more than ", output_limit, " bytes"));
+  return {status, output.take(), without_line_break(errors.take())};
 }
 
 // ---- pidfds ----

@@ -74,6 +74,16 @@ struct StartedCommand {
 StartedCommand start_command(const std::vector<std::string>& argv, const std::vector<std::string>& env);
 CommandResult finish_command(StartedCommand command);
 
+// run_command for a program that reads `input` and answers on its standard output. What is written over
+// output_limit is an Error, for an answer cut short is none.
+struct FilterResult {
+  ExitStatus status;
+  std::string output;
+  std::string errors;  // as CommandResult's
+};
+FilterResult run_filter(const std::vector<std::string>& argv, const std::vector<std::string>& env,
+                        std::string_view input, std::size_t output_limit = 1u << 20);
+
 // Waits until the pidfd's process is dead; false when timeout_ms passed first (-1: for ever).
 bool wait_process(int pid_fd, int timeout_ms);
 // pidfd_send_signal(2); false when the process is gone.

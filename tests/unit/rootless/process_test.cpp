@@ -259,6 +259,36 @@ TEST(StartCommand, TwoRunSideBySide) {
   EXPECT_EQ(finish_command(std::move(writer)).status.code, 0);
 }
 
+FilterResult filter_shell(const std::string& script, std::string_view input, std::size_t limit = 1u << 20) {
+  return run_filter({"/bin/sh", "-c", script}, {"PATH=/usr/bin:/bin"}, input, limit);
+}
+
+TEST(RunFilter, FeedsTheInputAndTellsOutputErrorsAndStatus) {
+  const FilterResult result = filter_shell("tr a-z A-Z; echo 'went wrong' >&2; exit 3", "some\ntext\n");
+  EXPECT_EQ(result.output, "SOME\nTEXT\n");
+  EXPECT_EQ(result.errors, "went wrong");
+  EXPECT_EQ(result.status.code, 3);
+}
+
+TEST(RunFilter, MoreThanAPipeHoldsGoesThrough) {
+  const std::string input(300'000, 'x');
+  EXPECT_EQ(filter_shell("cat", input).output, input);
+}
+
+TEST(RunFilter, AProgramNeedNotReadItsInput) {
+  EXPECT_EQ(filter_shell("echo done", std::string(300'000, 'x')).output, "done\n");
+}
+
+TEST(RunFilter, AnAnswerOverTheLimitIsAnError) {
+  EXPECT_EQ(filter_shell("printf 12345", "", 5).output, "12345");
+  try {
+    filter_shell("head -c 1000000 /dev/zero", "", 5);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "/bin/sh wrote more than 5 bytes");
+  }
+}
+
 // ---- pidfds, pipes, sockets ----
 
 TEST(WaitProcess, TimesOutWhileTheProcessLives) {
