@@ -14,28 +14,33 @@ struct Credentials {
   std::string username;
   std::string password;
   std::string identity_token;  // an OAuth2 refresh token; then there is no password
+  bool operator==(const Credentials&) const = default;
 };
 
 struct AuthOptions {
   std::string auth_file;             // --authfile; empty: the usual places
-  std::string compat_file;           // --compat-auth-file (docker's config.json)
+  std::string compat_file;           // --compat-auth-file (docker's config.json), instead of auth_file
   std::vector<std::string> helpers;  // RegistriesConfig::credential_helpers
 };
 
-// For "host[:port][/namespace[/repository]]", most specific key first: --authfile or REGISTRY_AUTH_FILE
-// alone, else
+// Throws unless the file that --authfile names is there: whoever names one to read means it. login makes it.
+void check_auth_file(const AuthOptions& options);
+
+// For "host[:port]" and "namespace/repository" (or ""), most specific key first: --authfile,
+// REGISTRY_AUTH_FILE or DOCKER_CONFIG/config.json alone, else
 // ${XDG_RUNTIME_DIR}/containers/auth.json, ~/.config/containers/auth.json, ~/.docker/config.json,
-// ~/.dockercfg. credHelpers and credsStore are asked where the files name them. nullopt: none (anonymous).
-// Throws InvalidArgument for a damaged file, Error when a helper fails otherwise than by not knowing the
-// host.
+// ~/.dockercfg. credHelpers and credsStore are asked where the files name them, and the helpers of
+// registries.conf in their order. nullopt: none (anonymous). Throws InvalidArgument for a damaged file, Error
+// when a helper fails otherwise than by not knowing the host.
 std::optional<Credentials> find_credentials(const ConfigPlaces& places, const AuthOptions& options,
                                             const std::string& host, const std::string& path);
 
 // `key`: "host[:port][/path]". Writes where find_credentials looks first, mode 0600; others' entries stay as
-// they are.
-void store_credentials(const ConfigPlaces& places, const AuthOptions& options, const std::string& key,
-                       const Credentials& credentials);
-// False when there were none.
+// they are. Returns the place: a file's path or a helper's name. Throws as find_credentials, Unsupported for
+// a key with a path where a helper keeps the passwords.
+std::string store_credentials(const ConfigPlaces& places, const AuthOptions& options, const std::string& key,
+                              const Credentials& credentials);
+// From that file and from all helpers; false when there were none.
 bool erase_credentials(const ConfigPlaces& places, const AuthOptions& options, const std::string& key);
 void erase_all_credentials(const ConfigPlaces& places, const AuthOptions& options);
 

@@ -50,7 +50,8 @@ struct RegistriesConfig {
   std::string file;  // the file that has the search list, or else the main one; empty: there is none
 };
 
-// Where the files are; taken from the environment by config_places().
+// Where the files are; taken from the environment by config_places(), which is called before the process
+// enters R: there everybody is root.
 struct ConfigPlaces {
   std::string home;
   std::string config_home;  // $XDG_CONFIG_HOME or ~/.config
@@ -58,7 +59,9 @@ struct ConfigPlaces {
   std::string runtime_dir;  // $XDG_RUNTIME_DIR, may be empty
   std::string system = "/etc/containers";
   std::string vendor = "/usr/share/containers";
+  std::string docker = "/etc/docker";
   std::string system_cache = "/var/cache/containers";
+  std::string system_run = "/run/containers";
   std::map<std::string, std::string> environment;  // CONTAINERS_REGISTRIES_CONF, REGISTRY_AUTH_FILE, ...
   bool rootful = false;
   unsigned user = 0;  // the effective user id
