@@ -8,6 +8,7 @@
 #include "rootless/sys/error.h"
 #include "storage/archive_files.h"
 #include "storage/content/hash.h"
+#include "storage/image/image_checks.h"
 #include "storage/image/image_config_json.h"
 #include "storage/image/platform.h"
 #include "storage/layer/tar_header.h"
@@ -15,13 +16,6 @@
 
 namespace knarr::storage {
 namespace {
-
-constexpr std::string_view oci_index_type = "application/vnd.oci.image.index.v1+json";
-constexpr std::string_view docker_list_type = "application/vnd.docker.distribution.manifest.list.v2+json";
-constexpr std::string_view oci_manifest_type = "application/vnd.oci.image.manifest.v1+json";
-constexpr std::string_view oci_config_type = "application/vnd.oci.image.config.v1+json";
-constexpr std::string_view docker_config_type = "application/vnd.docker.container.image.v1+json";
-constexpr std::string_view oci_tar_type = "application/vnd.oci.image.layer.v1.tar";
 
 // An image as the archive describes it; nothing is unpacked yet.
 struct ArchivedImage {
@@ -42,16 +36,7 @@ std::optional<Reference> parse_name(const std::string& text) {
   }
 }
 
-void require_layer_count(std::size_t in_manifest, std::size_t in_config) {
-  if (in_manifest == in_config) return;
-  throw InvalidArgument(concat("the manifest has ", in_manifest, " layers, the config ", in_config));
-}
-
 // ---- OCI layouts ----
-
-bool is_index_type(const std::string& media_type) {
-  return media_type == oci_index_type || media_type == docker_list_type;
-}
 
 std::string blob_name(const Digest& digest) {
   return concat("blobs/", digest.algorithm, '/', digest.hex);
@@ -67,13 +52,6 @@ std::string read_blob(const ArchiveFiles& files, const Descriptor& descriptor, s
   return bytes;
 }
 
-// A document must be what its descriptor calls it: one digest must not have two meanings.
-void require_type(const std::string& found, const Descriptor& descriptor) {
-  if (descriptor.media_type.empty() || descriptor.media_type == found) return;
-  throw InvalidArgument(
-      concat("blob ", render(descriptor.digest), " is ", found, ", not ", descriptor.media_type));
-}
-
 // Follows indexes down to the manifest for this machine.
 Descriptor descend(const ArchiveFiles& files, Descriptor descriptor, const Platform& platform) {
   constexpr int max_depth = 4;
@@ -81,26 +59,14 @@ Descriptor descend(const ArchiveFiles& files, Descriptor descriptor, const Platf
     if (depth == max_depth) throw InvalidArgument("its indexes are nested too deeply");
     const Index index = parse_index(read_blob(files, descriptor, max_manifest_bytes));
     require_type(index.media_type, descriptor);
-    const Descriptor* const chosen = choose_platform(index.manifests, platform);
-    if (chosen == nullptr) {
-      throw NotFound(concat("the archive has no image for ", platform.os, '/', platform.architecture));
-    }
-    descriptor = *chosen;
+    descriptor = Descriptor(require_platform(index, platform, "the archive"));
   }
   return descriptor;
 }
 
 LayerSource layer_source(const ArchiveFiles& files, const Descriptor& layer, const Digest& diff_id) {
   const std::string name = blob_name(layer.digest);
-  if (layer.media_type.find("encrypted") != std::string::npos) {
-    throw Unsupported(concat("layer ", render(layer.digest), " is encrypted"));
-  }
-  // How it is compressed its first bytes tell; but what does not claim to be a layer is none.
-  if (!layer.media_type.starts_with("application/vnd.oci.image.layer.") &&
-      !layer.media_type.starts_with("application/vnd.docker.image.rootfs.")) {
-    throw Unsupported(
-        concat("layer ", render(layer.digest), " is of the unknown type ", quote_name(layer.media_type)));
-  }
+  require_layer(layer);
   if (files.size(name) != layer.size) {
     throw InvalidArgument(
         concat("layer ", render(layer.digest), " has ", files.size(name), " bytes, not ", layer.size));
@@ -113,10 +79,7 @@ ArchivedImage read_oci_image(const ArchiveFiles& files, const Descriptor& descri
   archived.manifest_json = read_blob(files, descriptor, max_manifest_bytes);
   const Manifest manifest = parse_manifest(archived.manifest_json);
   require_type(manifest.media_type, descriptor);
-  if (manifest.config.media_type != oci_config_type && manifest.config.media_type != docker_config_type) {
-    throw Unsupported(
-        concat("it is no container image: its config is ", quote_name(manifest.config.media_type)));
-  }
+  require_image_config(manifest.config);
   archived.config_json = read_blob(files, manifest.config, max_config_bytes);
   archived.image = parse_image_config(archived.config_json, manifest.config.digest);
   archived.image.manifest = descriptor.digest;
@@ -249,13 +212,6 @@ std::vector<ArchivedImage> read_images(const ArchiveFiles& files) {
   if (files.has("manifest.json")) return read_docker_archive(files);
   throw InvalidArgument(
       "it is neither a docker-archive (no manifest.json) nor an OCI layout (no index.json)");
-}
-
-void add_sizes(Image& image, const std::vector<LayerMeta>& metas) {
-  for (const LayerMeta& meta : metas) {
-    image.layer_sizes.push_back(meta.tree_bytes);
-    image.size += meta.tree_bytes;
-  }
 }
 
 LoadedImage publish(const Store& store, ArchivedImage& archived) {
