@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 #include <unordered_set>
 
 #include "rootless/sys/error.h"
@@ -16,7 +17,10 @@ namespace {
 constexpr std::string_view format_version = "1";
 
 constexpr std::array store_directories = {"blobs", "blobs/sha256", "layers",  "images", "refs", "containers",
-                                          "names", "volumes",      "staging", "trash",  "mnt"};
+                                          "names", "volumes",      "staging", "trash",  "mnt",  "downloads"};
+
+// Who wants to go on with a pull does so sooner.
+constexpr std::time_t download_lifetime = 7 * 24 * 3600;
 
 std::string_view trim_line(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \n") + 1);
@@ -126,6 +130,16 @@ std::string new_trash_path() {
   return "trash/" + random_hex(32);
 }
 
+void trash_old_downloads(int root_fd) {
+  for (const std::string& name : sys::list_directory(root_fd, "downloads")) {
+    const std::string path = "downloads/" + name;
+    const auto info = sys::stat_at(root_fd, path, AT_SYMLINK_NOFOLLOW);
+    if (!info || info->st_mtime > ::time(nullptr) - download_lifetime) continue;
+    const auto lock = claim(root_fd, path);
+    if (lock) ::renameat(root_fd, path.c_str(), root_fd, new_trash_path().c_str());
+  }
+}
+
 }  // namespace
 
 Store Store::open(const std::string& root) {
@@ -169,12 +183,17 @@ bool Store::move_to_trash(const std::string& relative) const {
   throw_sys_error(code, concat("moving ", relative, " to trash"));
 }
 
-std::uint64_t Store::empty_trash() const {
+void Store::sweep_staging() const {
   for (const std::string& name : sys::list_directory(fd(), "staging")) {
     const std::string path = "staging/" + name;
     const auto lock = claim(fd(), path);
     if (lock) ::renameat(fd(), path.c_str(), fd(), new_trash_path().c_str());
   }
+}
+
+std::uint64_t Store::empty_trash() const {
+  sweep_staging();
+  trash_old_downloads(fd());
   std::uint64_t bytes = 0;
   for (const std::string& name : sys::list_directory(fd(), "trash")) {
     const std::string path = "trash/" + name;

@@ -11,6 +11,8 @@
 //   names/<container name>          symlink to ../containers/<id>
 //   volumes/<name>/                 _data/, meta.json
 //   staging/<unique>/  trash/<unique>/   garbage unless somebody holds a flock on the directory
+//   downloads/<blob-hex>            the beginning of a layer as it is shipped: a pull that was ended goes on
+//                                   there; flocked while in use, garbage after a week
 //   mnt/                            an empty directory every container mounts its root on, in its own
 //   namespace
 //
@@ -53,6 +55,8 @@ class Store {
   // the files' owners are mapped (inside R). Failures are skipped: the next call tries again.
   std::uint64_t empty_trash() const;
   bool has_trash() const;
+  // Moves what in staging/ nobody holds to trash/: what a killed command left.
+  void sweep_staging() const;
 
  private:
   Store(std::string root, sys::UniqueFd root_fd) : root_(std::move(root)), root_fd_(std::move(root_fd)) {}

@@ -42,10 +42,11 @@ struct ImageHistory {
 };
 
 struct Image {
-  std::string id;             // hex of the config's digest
-  Digest manifest;            // of the manifest it came with
-  std::string manifest_type;  // media type
-  std::string created;        // RFC 3339, from the config
+  std::string id;               // hex of the config's digest
+  Digest manifest;              // of the manifest it came with
+  std::vector<Digest> indexes;  // that a registry offered this manifest in
+  std::string manifest_type;    // media type
+  std::string created;          // RFC 3339, from the config
   std::string author;
   std::string architecture;
   std::string os;

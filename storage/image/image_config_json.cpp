@@ -46,6 +46,7 @@ Descriptor read_descriptor(const JsonReader& reader) {
   descriptor.digest = read_digest(reader.get("digest"));
   descriptor.size = read_size(reader.get("size"));
   descriptor.annotations = reader.read_string_map("annotations");
+  descriptor.urls = reader.read_strings("urls");
   if (const auto platform = reader.find("platform")) {
     descriptor.architecture = platform->read_string("architecture");
     descriptor.os = platform->read_string("os");
@@ -58,6 +59,7 @@ Json descriptor_json(const Descriptor& descriptor) {
   Json json = {
       {"mediaType", descriptor.media_type}, {"digest", render(descriptor.digest)}, {"size", descriptor.size}};
   if (!descriptor.annotations.empty()) json["annotations"] = descriptor.annotations;
+  if (!descriptor.urls.empty()) json["urls"] = descriptor.urls;
   if (!descriptor.architecture.empty() || !descriptor.os.empty()) {
     json["platform"] = {{"architecture", descriptor.architecture}, {"os", descriptor.os}};
     if (!descriptor.variant.empty()) json["platform"]["variant"] = descriptor.variant;
@@ -315,6 +317,7 @@ std::string render_image_record(const Image& image) {
   json["id"] = image.id;
   json["manifest"] = render(image.manifest);
   json["manifest_type"] = image.manifest_type;
+  if (!image.indexes.empty()) json["indexes"] = digests_json(image.indexes);
   json["layers"] = digests_json(image.layers);
   json["layer_sizes"] = image.layer_sizes;
   json["size"] = image.size;
@@ -330,6 +333,7 @@ Image parse_image_record(std::string_view json) {
   image.id = reader.get("id").as_string();
   image.manifest = read_digest(reader.get("manifest"));
   image.manifest_type = reader.read_string("manifest_type");
+  image.indexes = read_digests(reader.read_array("indexes"));
   image.layers = read_digests(reader.get("layers").as_array());
   for (const JsonReader& size : reader.get("layer_sizes").as_array()) {
     image.layer_sizes.push_back(size.as_unsigned());

@@ -19,6 +19,7 @@ struct Descriptor {
   std::uint64_t size = 0;
   std::map<std::string, std::string> annotations;
   std::string architecture, os, variant;  // of `platform`, in an index
+  std::vector<std::string> urls;          // other places to fetch it from
 };
 struct Manifest {
   std::string media_type;

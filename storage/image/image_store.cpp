@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::string_view link_prefix = "../images/";
 constexpr std::string_view record_suffix = ".json";
+constexpr const char* claim_purpose = "claim";
+constexpr const char* claim_file = "/layers";
 constexpr std::size_t max_record_bytes = 2 * max_config_bytes;
 
 bool is_hex(std::string_view text) {
@@ -151,6 +153,11 @@ std::optional<Found> find_by_short_name(const Store& store, const Reference& ref
   return only_one(std::move(found), text);
 }
 
+bool came_as(const Image& image, const Digest& digest) {
+  return image.manifest == digest ||
+         std::find(image.indexes.begin(), image.indexes.end(), digest) != image.indexes.end();
+}
+
 // NAME@sha256:... of an image that was pulled by tag: the same repository, and the manifest it came with.
 std::optional<Found> find_by_manifest(const Store& store, const Reference& reference, std::string_view text) {
   std::vector<std::string> repositories;
@@ -170,7 +177,7 @@ std::optional<Found> find_by_manifest(const Store& store, const Reference& refer
                       (reference.domain.empty() && ends_in_components(repository, reference.path));
     if (!same) continue;
     const auto image = read_record(store, ref.id);
-    if (image && image->manifest == *reference.digest)
+    if (image && came_as(*image, *reference.digest))
       found.push_back({std::move(ref.name), std::move(ref.id)});
   }
   return only_one(std::move(found), text);
@@ -247,17 +254,38 @@ void require_layers(const Store& store, const Image& image) {
   }
 }
 
-// Which of `hexes` no record but that of `except` mentions. A record names each digest it needs, so looking
-// for the digits in its text finds every use and is cheaper than parsing: all records are read under the gc
-// lock.
+// What the pulls under way are bringing (LayerClaim), as text.
+std::vector<std::string> read_claims(const Store& store) {
+  std::vector<std::string> claims;
+  for (const std::string& name : sys::list_directory(store.fd(), "staging")) {
+    if (!name.starts_with(claim_purpose)) continue;
+    const std::string path = "staging/" + name;
+    try {
+      // Who can lock it knows that its owner is gone.
+      if (sys::Lock::try_acquire(store.fd(), path, sys::Lock::Mode::exclusive)) continue;
+    } catch (const NotFound&) {
+      continue;
+    }
+    if (auto text = sys::read_file_if_exists(store.fd(), path + claim_file))
+      claims.push_back(*std::move(text));
+  }
+  return claims;
+}
+
+// Which of `hexes` no record but that of `except` mentions, nor a claim. A record names each digest it needs,
+// so looking for the digits in its text finds every use and is cheaper than parsing: all records are read
+// under the gc lock.
 std::vector<std::string> not_mentioned(const Store& store, std::vector<std::string> hexes,
                                        const std::string& except) {
+  const auto keep_mentioned = [&](const std::string& text) {
+    std::erase_if(hexes, [&](const std::string& hex) { return text.find(hex) != std::string::npos; });
+  };
+  for (const std::string& claim : read_claims(store)) keep_mentioned(claim);
   for (const std::string& id : list_ids(store)) {
     if (hexes.empty()) break;
     if (id == except) continue;
     const auto record = sys::read_file_if_exists(store.fd(), record_path(id), max_record_bytes);
-    if (!record) continue;
-    std::erase_if(hexes, [&](const std::string& hex) { return record->find(hex) != std::string::npos; });
+    if (record) keep_mentioned(*record);
   }
   return hexes;
 }
@@ -305,6 +333,21 @@ void remove_mapped_copies(const Store& store, const Unwanted& unwanted) {
 }
 
 }  // namespace
+
+LayerClaim::LayerClaim(const Store& store, const std::vector<Digest>& layers)
+    : store_(store), staging_(store.make_staging(claim_purpose)) {
+  // A removal is either over, or sees the claim.
+  const sys::Lock gc = store.lock_gc(sys::Lock::Mode::shared);
+  std::string text;
+  for (const Digest& layer : layers) text += layer.hex + '\n';
+  sys::create_file(store.fd(), staging_.path + claim_file, text, 0600, sys::Durability::none);
+}
+
+LayerClaim::~LayerClaim() {
+  // What cannot be removed is garbage as soon as the lock is gone.
+  ::unlinkat(store_.fd(), (staging_.path + claim_file).c_str(), 0);
+  ::unlinkat(store_.fd(), staging_.path.c_str(), AT_REMOVEDIR);
+}
 
 std::optional<Image> ImageStore::find_record(std::string_view name_or_id) const {
   const std::optional<Found> found = find(store_, name_or_id);

@@ -15,6 +15,21 @@
 
 namespace knarr::storage {
 
+// Layers on their way into the store, one after the other, before a record names them: while this lives no
+// removal takes them. It is no lock, so a slow pull keeps nobody from removing something else.
+class LayerClaim {
+ public:
+  // Before the first look at a layer; keep it until add_image() is done.
+  LayerClaim(const Store& store, const std::vector<Digest>& layers);
+  LayerClaim(const LayerClaim&) = delete;
+  LayerClaim& operator=(const LayerClaim&) = delete;
+  ~LayerClaim();
+
+ private:
+  const Store& store_;
+  Store::Staging staging_;  // holds the digests; the lock on it says that somebody means them
+};
+
 class ImageStore {
  public:
   explicit ImageStore(const Store& store) : store_(store) {}
@@ -36,7 +51,8 @@ class ImageStore {
 
   // Publishes the record of an image whose layers are in place, then its names (moving them off other
   // images). Manifest and config bytes go to blobs/. Throws NotFound when a layer is missing: hold
-  // lock_gc(shared) from the first look at a layer until here, or an `rmi` may remove it in between.
+  // lock_gc(shared) or a claim from the first look at a layer until here, or an `rmi` may remove it in
+  // between.
   void add_image(const Image& image, std::string_view manifest_json, std::string_view config_json,
                  const std::vector<Reference>& names) const;
   void tag_image(const Image& image, const Reference& name) const;
