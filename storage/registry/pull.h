@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a name to an image in the store: who is asked, which manifest, its config, its layers.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/image/image_store.h"
+#include "storage/image/platform.h"
+#include "storage/image/pull_policy.h"
+#include "storage/registry/credentials.h"
+#include "storage/registry/registries_conf.h"
+#include "storage/registry/registry.h"
+
+namespace knarr::storage {
+
+enum class LayerState { waiting, exists, downloading, unpacking, done };
+
+struct LayerProgress {
+  std::size_t index = 0;  // of `count` in the image, lowest layer first
+  std::size_t count = 0;
+  Digest digest;  // of the layer as it is shipped
+  LayerState state = LayerState::waiting;
+  std::uint64_t fetched = 0;
+  std::uint64_t size = 0;
+};
+
+// How registries are spoken to, in every command that does.
+struct RegistryAccess {
+  ConfigPlaces places;
+  AuthOptions auth;
+  std::optional<Credentials> credentials;  // --creds: instead of what the files say
+  std::string certificate_directory;       // --cert-dir
+  std::optional<bool> verify_tls;          // --tls-verify: instead of `insecure`
+  RetryPolicy retry;
+};
+// `source.reference.domain` with what belongs to it.
+RegistryOptions registry_options(const RegistryAccess& access, const PullSource& source);
+
+struct PullRequest {
+  std::string name;   // as the user wrote it; "docker://" in front is allowed
+  Platform platform;  // what is empty is this machine's
+  PullPolicy policy = PullPolicy::always;
+  RegistryAccess access;
+  std::function<void(const std::string& line)> say;  // "Trying to pull NAME..."
+  // From several threads, one at a time; bytes of one layer at most ten times a second.
+  std::function<void(const LayerProgress&)> progress;
+};
+
+struct PulledImage {
+  Image image;
+  std::string name;          // full
+  bool was_present = false;  // nothing was fetched
+};
+
+// Run inside R. Throws NotFound when no registry has it, an error that lists all sources when all fail.
+PulledImage pull_image(const Store& store, const RegistriesConfig& config, const PullRequest& request);
+
+// The full names, with their tags, of all that a repository has (--all-tags).
+std::vector<std::string> list_all_tags(const RegistriesConfig& config, const PullRequest& request);
+
+}  // namespace knarr::storage
