@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include "cli/commands/registry_verbs.h"
 #include "cli/commands/store_verbs.h"
 #include "cli/commands/verbs.h"
 #include "cli/errors.h"
@@ -37,6 +38,7 @@ constexpr const Verb* verbs[] = {
     &logs_verb,
     &migrate_verb,
     &ps_verb,
+    &pull_description,
     &rename_verb,
     &renumber_verb,
     &restart_verb,

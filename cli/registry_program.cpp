@@ -8,7 +8,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array<const Verb*, 0> verbs{};
+constexpr const Verb* verbs[] = {&pull_verb};
 
 }  // namespace
 

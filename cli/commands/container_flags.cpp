@@ -2,6 +2,7 @@
 #include "cli/commands/container_flags.h"
 
 #include "cli/commands/host_files.h"
+#include "cli/commands/image_source_flags.h"
 #include "cli/quote.h"
 #include "cli/text.h"
 #include "rootless/sys/error.h"
@@ -24,20 +25,10 @@ std::vector<engine::VolumesFrom> find_volumes_from(const engine::Engine& engine,
 }
 
 void fill_platform(const Arguments& arguments, CreateRequest& request) {
-  request.platform_os = arguments.text("os");
-  request.platform_architecture = arguments.text("arch");
-  request.platform_variant = arguments.text("variant");
-  const auto platform = arguments.find_text("platform");
-  if (!platform) return;
-  if (arguments.given("os") || arguments.given("arch")) {
-    throw UsageError("--platform cannot be used with --os or --arch");
-  }
-  const std::vector<std::string> parts = split(*platform, "/");
-  if (parts.size() > 3)
-    throw UsageError(concat("invalid platform ", quote_go(*platform), ": expected OS/ARCH[/VARIANT]"));
-  request.platform_os = parts[0];
-  if (parts.size() > 1) request.platform_architecture = parts[1];
-  if (parts.size() > 2) request.platform_variant = parts[2];
+  const storage::Platform platform = read_platform(arguments);
+  request.platform_os = platform.os;
+  request.platform_architecture = platform.architecture;
+  request.platform_variant = platform.variant;
 }
 
 void fill_general(const Arguments& arguments, CreateRequest& request) {
@@ -144,7 +135,6 @@ engine::CreateOptions make_create_options(const Invocation& invocation, const Ar
   fill_security(arguments, request);
   fill_namespaces(arguments, request);
   fill_names(arguments, request);
-  options.pull = arguments.text("pull") == "never" ? engine::PullPolicy::never : engine::PullPolicy::missing;
   options.replace = arguments.boolean("replace");
   return options;
 }

@@ -92,11 +92,23 @@ std::int64_t image_created_ns(const storage::Image& image) {
 std::vector<std::string> repository_digests(const storage::Image& image) {
   std::vector<std::string> digests;
   if (image.manifest.hex.empty()) return digests;
+  std::vector<storage::Digest> documents{image.manifest};
+  documents.insert(documents.end(), image.indexes.begin(), image.indexes.end());
   for (const std::string& name : image.names) {
-    const std::string digest = concat(split_image_name(name).repository, '@', render(image.manifest));
-    if (!contains(digests, digest)) digests.push_back(digest);
+    for (const storage::Digest& document : documents) {
+      const std::string digest = concat(split_image_name(name).repository, '@', render(document));
+      if (!contains(digests, digest)) digests.push_back(digest);
+    }
   }
   return digests;
+}
+
+std::vector<std::string> repository_tags(const storage::Image& image) {
+  std::vector<std::string> tags;
+  for (const std::string& name : image.names) {
+    if (name.find('@') == std::string::npos) tags.push_back(name);
+  }
+  return tags;
 }
 
 std::map<std::string, std::vector<std::string>> containers_by_image(const engine::Engine& engine) {
@@ -131,7 +143,7 @@ Value inspect_image(const engine::Engine& engine, const storage::Image& image) {
   value.set("Id", image.id)
       .set_hidden("ID", image.id)
       .set("Digest", image.manifest.hex.empty() ? "" : render(image.manifest))
-      .set("RepoTags", image.names)
+      .set("RepoTags", repository_tags(image))
       .set("RepoDigests", repository_digests(image))
       .set("Parent", "")
       .set("Comment", image.comment)

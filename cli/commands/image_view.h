@@ -20,8 +20,10 @@ struct ImageName {
 ImageName split_image_name(const std::string& full_name);
 
 std::int64_t image_created_ns(const storage::Image& image);
-// "localhost/bb@sha256:...", one per repository.
+// "localhost/bb@sha256:...": each repository with each manifest and index the image came as.
 std::vector<std::string> repository_digests(const storage::Image& image);
+// Those of its names that are no digests.
+std::vector<std::string> repository_tags(const storage::Image& image);
 // How many containers were made from each image, by image id.
 std::map<std::string, std::vector<std::string>> containers_by_image(const engine::Engine& engine);
 

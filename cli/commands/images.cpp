@@ -109,7 +109,7 @@ Value json_image(const storage::Image& image, std::size_t containers) {
   Value value = Value::structure("Image");
   value.set("Id", image.id)
       .set("ParentId", "")
-      .set("RepoTags", image.names)
+      .set("RepoTags", repository_tags(image))
       .set("RepoDigests", repository_digests(image))
       .set("Size", image.size)
       .set("SharedSize", 0)
@@ -141,7 +141,7 @@ Value template_row(const Row& row, std::size_t containers, bool full) {
       .set("VirtualSize", image.size)
       .set("SharedSize", 0)
       .set("Names", image.names)
-      .set("RepoTags", image.names)
+      .set("RepoTags", repository_tags(image))
       .set("RepoDigests", repository_digests(image))
       .set("Labels", image.config.labels)
       .set("Containers", containers)

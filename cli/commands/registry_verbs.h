@@ -5,4 +5,45 @@
 
 #include "cli/verb.h"
 
-namespace knarr::cli {}  // namespace knarr::cli
+namespace knarr::cli {
+
+extern const Verb pull_verb;
+
+inline constexpr auto pull_verb_flags = std::to_array<Flag>({
+    toggle("all-tags", 'a', "Pull every tag of the repository"),
+    text_flag("arch", 0, "ARCH", "Architecture of the image").also("override-arch"),
+    text_flag("authfile", 0, "FILE", "Credentials of registries").completed_by(Completion::files),
+    text_flag("cert-dir", 0, "DIR", "Certificates of registries").completed_by(Completion::directories),
+    text_flag("creds", 0, "USER:PASSWORD", "Credentials of the registry"),
+    text_flag("decryption-key", 0, "KEY", "Key of an encrypted image").not_yet(),
+    toggle("disable-content-trust", 0, "Accepted for docker's sake, without effect").unlisted(),
+    text_flag("os", 0, "OS", "Operating system of the image").also("override-os"),
+    text_flag("platform", 0, "OS/ARCH[/VARIANT]", "Platform of the image"),
+    text_flag("policy", 0, "POLICY", "When to pull: always, missing, newer or never")
+        .one_of("always missing newer never")
+        .with_default("always"),
+    toggle("quiet", 'q', "Show no progress"),
+    natural_flag("retry", 0, "COUNT", "Attempts after one that failed").with_default("3"),
+    text_flag("retry-delay", 0, "DURATION", "Time between attempts: 2s (default: longer each time)"),
+    text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+    toggle("tls-verify", 0, "Verify registries' certificates").with_default("true"),
+    text_flag("variant", 0, "VARIANT", "Variant of the architecture").also("override-variant"),
+});
+static_assert(is_well_formed(pull_verb_flags));
+
+inline constexpr Verb pull_description = {
+    .paths = {"pull", "image pull"},
+    .usage = "[options] IMAGE [IMAGE...]",
+    .summary = "Fetch images from a registry",
+    .description =
+        "A name without a registry is looked up in registries.conf: its alias, or the search registries in "
+        "turn.",
+    .examples = "pull docker.io/library/debian:12\npull --tls-verify=false localhost:5000/app",
+    .flags = pull_verb_flags,
+    .min_arguments = 1,
+    .topic = Topic::images,
+    .completion = Completion::images,
+    .helper = "knarr-registry",
+};
+
+}  // namespace knarr::cli

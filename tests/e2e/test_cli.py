@@ -201,6 +201,6 @@ def test_bash_completion_parses(engine):
 
 
 def test_what_is_planned_is_no_typo(knarr):
-    result = knarr.result("pull", "busybox")
-    assert result.status == 125 and "pull' is not supported yet" in result.err
+    result = knarr.result("compose", "up")
+    assert result.status == 125 and "compose' is not supported yet" in result.err
     assert "unrecognized" in knarr.result("rnu").err

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "cli/commands/engine_access.h"
+#include "cli/commands/image_source_flags.h"
+#include "cli/commands/pull_progress.h"
+#include "cli/commands/registry_access.h"
+#include "cli/commands/registry_verbs.h"
+#include "cli/errors.h"
+
+namespace knarr::cli {
+
+namespace {
+
+class Pull {
+ public:
+  Pull(const Invocation& invocation, const Arguments& arguments, const engine::Engine& engine,
+       const storage::RegistriesConfig& config, storage::PullRequest request)
+      : out_(invocation.out),
+        engine_(engine),
+        config_(config),
+        request_(std::move(request)),
+        messages_(STDERR_FILENO),
+        progress_(messages_) {
+    if (arguments.boolean("quiet")) return;
+    request_.say = [this](const std::string& line) {
+      progress_.finish();
+      messages_.line(line);
+      messages_.flush();
+    };
+    request_.progress = [this](const storage::LayerProgress& layer) { progress_.update(layer); };
+  }
+
+  std::vector<std::string> all_tags_of(const std::string& name) {
+    request_.name = name;
+    return storage::list_all_tags(config_, request_);
+  }
+
+  void pull(const std::string& name) {
+    request_.name = name;
+    const storage::PulledImage pulled = storage::pull_image(engine_.store(), config_, request_);
+    progress_.finish();
+    out_.line(pulled.image.id);
+    out_.flush();
+  }
+
+ private:
+  Output& out_;
+  const engine::Engine& engine_;
+  const storage::RegistriesConfig& config_;
+  storage::PullRequest request_;
+  Output messages_;
+  PullProgress progress_;
+};
+
+storage::PullRequest make_request(const Arguments& arguments) {
+  storage::PullRequest request;
+  request.platform = read_platform(arguments);
+  request.policy = read_pull_policy(arguments, "policy");
+  request.access = read_registry_access(arguments);
+  return request;
+}
+
+int run(const Invocation& invocation, const Arguments& arguments) {
+  storage::PullRequest request = make_request(arguments);
+  const storage::RegistriesConfig config = storage::load_registries_config(request.access.places);
+  request.access.auth.helpers = config.credential_helpers;
+  const engine::Engine engine = open_engine(invocation);
+  engine.enter_r();
+  Pull pull(invocation, arguments, engine, config, std::move(request));
+  int status = 0;
+  for (const std::string& name : arguments.positional()) {
+    try {
+      const bool all = arguments.boolean("all-tags");
+      for (const std::string& one : all ? pull.all_tags_of(name) : std::vector{name}) pull.pull(one);
+    } catch (const Error& error) {
+      // The others may well be had.
+      print_error(error);
+      status = engine_failure;
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
+constinit const Verb pull_verb = implement(pull_description, run);
+
+}  // namespace knarr::cli

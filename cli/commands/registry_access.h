@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the commands of knarr-registry speak to registries, by their common flags: authfile, cert-dir, creds,
+// retry, retry-delay, tls-verify.
+#pragma once
+
+#include "cli/flags.h"
+#include "storage/registry/pull.h"
+
+namespace knarr::cli {
+
+// Before enter_r(): where the files are depends on who the user is. Throws UsageError.
+storage::RegistryAccess read_registry_access(const Arguments& arguments);
+
+}  // namespace knarr::cli
