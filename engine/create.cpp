@@ -18,14 +18,10 @@ namespace {
 std::optional<storage::Image> resolve_image(const Engine& engine, const CreateOptions& options) {
   const std::string& name = options.request.image;
   if (!options.request.rootfs.empty()) return std::nullopt;
-  if (options.pull == PullPolicy::always || options.pull == PullPolicy::newer) {
-    throw Unsupported("--pull=always and --pull=newer are not supported yet: images come from 'knarr load'");
-  }
   auto image = engine.images().find_record(name);
   if (!image) {
     NotFound error(concat("image \"", name, "\" is not in the local store"));
-    error.set_hint(
-        "pulling from registries is not supported yet; use 'knarr load -i ARCHIVE' or 'knarr import'");
+    error.set_hint("'knarr pull' fetches it from a registry, 'knarr load' from an archive");
     throw error;
   }
   // The record alone knows no names, and reading all of them is not needed: the container is called after the

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/helpers.h"
 
+#include <fcntl.h>
+#include <spawn.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -30,6 +32,22 @@ std::string helper_path(const std::string& name) {
   const std::string installed = concat(KNARR_LIBEXEC_DIR, "/", name);
   if (is_program(installed)) return installed;
   throw NotFound(concat("the helper program ", name, " is neither at ", beside, " nor at ", installed));
+}
+
+sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv) {
+  const std::string path = helper_path(name);
+  std::vector<char*> pointers;
+  for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+  ::posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+  pid_t pid = -1;
+  const int code = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, pointers.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (code != 0) throw_sys_error(code, concat("running ", path));
+  return sys::wait_child(pid);
 }
 
 }  // namespace knarr::engine

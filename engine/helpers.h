@@ -3,11 +3,18 @@
 #pragma once
 
 #include <string>
+#include <vector>
+
+#include "rootless/sys/process.h"
 
 namespace knarr::engine {
 
 // The absolute path of a helper program: beside this program (a build tree), else in the libexec directory it
 // was configured with. $KNARR_LIBEXEC_DIR overrides both. Throws NotFound that names the places.
 std::string helper_path(const std::string& name);
+
+// Runs a helper with this argv and waits for it. It shares our standard error; it reads nothing, and what it
+// prints is nobody's: its work is what counts.
+sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv);
 
 }  // namespace knarr::engine

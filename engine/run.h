@@ -10,11 +10,8 @@
 
 namespace knarr::engine {
 
-enum class PullPolicy { missing, always, never, newer };
-
 struct CreateOptions {
   CreateRequest request;
-  PullPolicy pull = PullPolicy::missing;
   bool replace = false;    // --replace: remove a container of that name first
   bool transient = false;  // made by `run --rm`: worthless once its command and monitor are gone
 };

@@ -232,8 +232,7 @@ inline constexpr auto pull_flags = grouped(
         text_flag("platform", 0, "OS/ARCH[/VARIANT]", "Platform of the image"),
         text_flag("pull", 0, "POLICY", "When to pull the image: missing, never, always or newer")
             .one_of("missing never always newer")
-            .with_default("missing")
-            .not_yet("missing never"),
+            .with_default("missing"),
         toggle("quiet", 'q', "Show no progress of a pull"),
         natural_flag("retry", 0, "COUNT", "Attempts to pull"),
         text_flag("retry-delay", 0, "DURATION", "Time between attempts"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/container_flags.h"
 #include "cli/commands/engine_access.h"
+#include "cli/commands/missing_image.h"
 #include "cli/commands/verbs.h"
 
 namespace knarr::cli {
@@ -15,6 +16,7 @@ static_assert(is_well_formed(flags));
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
+  if (const int status = pull_if_needed(engine, invocation, arguments); status != 0) return status;
   invocation.out.line(engine::create(engine, make_create_options(invocation, arguments, engine)));
   return 0;
 }

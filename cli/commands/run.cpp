@@ -2,6 +2,7 @@
 #include "cli/commands/container_flags.h"
 #include "cli/commands/engine_access.h"
 #include "cli/commands/image_removal.h"
+#include "cli/commands/missing_image.h"
 #include "cli/commands/verbs.h"
 #include "cli/quote.h"
 #include "cli/text.h"
@@ -68,6 +69,7 @@ engine::RunOptions make_run_options(const Invocation& invocation, const Argument
 int run(const Invocation& invocation, const Arguments& arguments) {
   engine::protect_own_binary(invocation.argv);
   const engine::Engine engine = open_engine(invocation);
+  if (const int status = pull_if_needed(engine, invocation, arguments); status != 0) return status;
   const engine::RunResult result = engine::run(engine, make_run_options(invocation, arguments, engine));
   if (arguments.boolean("detach")) invocation.out.line(result.id);
   return result.exit_code.value_or(0);

@@ -136,7 +136,7 @@ TEST(Run, AcceptsWhatAsksForNothing) {
             "");
   EXPECT_EQ(error_of({"--memory", "1g", "x"}), "--memory is not supported yet");
   EXPECT_EQ(error_of({"-p", "80:80", "x"}), "--publish is not supported yet");
-  EXPECT_EQ(error_of({"--pull=always", "x"}), "--pull=always is not supported yet");
+  EXPECT_EQ(error_of({"--pull=always", "x"}), "");
   EXPECT_EQ(error_of({"--healthcheck-command", "true", "x"}), "--health-cmd is not supported yet");
 }
 

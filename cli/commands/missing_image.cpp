@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/missing_image.h"
+
+#include "cli/commands/image_source_flags.h"
+#include "cli/errors.h"
+#include "engine/helpers.h"
+
+namespace knarr::cli {
+
+namespace {
+
+using storage::PullPolicy;
+
+bool agrees(const std::string& wanted, const std::string& has) {
+  return wanted.empty() || wanted == has;
+}
+
+bool is_present(const engine::Engine& engine, const std::string& name, const storage::Platform& wanted) {
+  if (wanted == storage::Platform{}) return engine.images().resolve_name(name).has_value();
+  const auto image = engine.images().find_record(name);
+  return image && agrees(wanted.os, image->os) && agrees(wanted.architecture, image->architecture) &&
+         agrees(wanted.variant, image->variant);
+}
+
+bool is_pull_needed(const engine::Engine& engine, const Arguments& arguments) {
+  if (arguments.boolean("rootfs")) return false;
+  switch (read_pull_policy(arguments, "pull")) {
+    case PullPolicy::never:
+      return false;
+    case PullPolicy::missing:
+      return !is_present(engine, arguments.at(0), read_platform(arguments));
+    default:
+      return true;
+  }
+}
+
+void append_setting(std::vector<std::string>& argv, std::string_view flag, const std::string& value) {
+  if (!value.empty()) argv.push_back(concat("--", flag, '=', value));
+}
+
+std::vector<std::string> pull_command(const Invocation& invocation, const Arguments& arguments) {
+  std::vector<std::string> argv{invocation.program};
+  append_setting(argv, "root", invocation.settings.root);
+  append_setting(argv, "runroot", invocation.settings.runroot);
+  append_setting(argv, "storage-driver", invocation.settings.storage_driver);
+  argv.push_back("pull");
+  append_setting(argv, "policy", arguments.text("pull"));
+  for (const char* flag : {"arch", "authfile", "cert-dir", "creds", "os", "platform", "retry", "retry-delay",
+                           "tls-verify", "variant", "quiet"}) {
+    if (arguments.given(flag)) append_setting(argv, flag, *arguments.find_text(flag));
+  }
+  argv.push_back("--");
+  argv.push_back(arguments.at(0));
+  return argv;
+}
+
+}  // namespace
+
+int pull_if_needed(const engine::Engine& engine, const Invocation& invocation, const Arguments& arguments) {
+  if (!is_pull_needed(engine, arguments)) return 0;
+  const sys::ExitStatus status = engine::run_helper("knarr-registry", pull_command(invocation, arguments));
+  return status.code == 0 ? 0 : engine_failure;
+}
+
+}  // namespace knarr::cli
