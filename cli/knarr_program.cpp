@@ -35,6 +35,8 @@ constexpr const Verb* verbs[] = {
     &inspect_verb,
     &kill_verb,
     &load_description,
+    &login_description,
+    &logout_description,
     &logs_verb,
     &migrate_verb,
     &ps_verb,

@@ -7,7 +7,59 @@
 
 namespace knarr::cli {
 
+extern const Verb login_verb;
+extern const Verb logout_verb;
 extern const Verb pull_verb;
+
+inline constexpr auto auth_file_flags = std::to_array<Flag>({
+    text_flag("authfile", 0, "FILE", "Credentials of registries").completed_by(Completion::files),
+    text_flag("compat-auth-file", 0, "FILE", "Credentials in docker's format (config.json)")
+        .completed_by(Completion::files),
+});
+
+inline constexpr auto login_flags = join_flags(
+    auth_file_flags,
+    std::to_array<Flag>({
+        text_flag("cert-dir", 0, "DIR", "Certificates of registries").completed_by(Completion::directories),
+        toggle("get-login", 0, "Print who is logged in"),
+        text_flag("password", 'p', "PASSWORD", "Password; others may see it, so rather use --password-stdin"),
+        toggle("password-stdin", 0, "Read the password from standard input"),
+        text_flag("secret", 0, "NAME", "Take the password from a secret").not_yet(),
+        toggle("tls-verify", 0, "Verify the registry's certificate").with_default("true"),
+        text_flag("username", 'u', "USER", "Name of the user"),
+        toggle("verbose", 'v', "Print where the credentials are kept"),
+    }));
+static_assert(is_well_formed(login_flags));
+
+inline constexpr Verb login_description = {
+    .paths = {"login"},
+    .usage = "[options] [REGISTRY]",
+    .summary = "Log in to a registry",
+    .description =
+        "Asks for what is not given, lets the registry check it, and keeps it in "
+        "$XDG_RUNTIME_DIR/containers/auth.json.\nREGISTRY may be followed by a namespace: "
+        "quay.io/team. Without it the first search registry is meant.",
+    .examples = "login quay.io\nlogin -u me --password-stdin registry.example:5000 < password",
+    .flags = login_flags,
+    .max_arguments = 1,
+    .topic = Topic::images,
+    .helper = "knarr-registry",
+};
+
+inline constexpr auto logout_flags = join_flags(
+    std::to_array<Flag>({toggle("all", 'a', "Forget the credentials of all registries")}), auth_file_flags);
+static_assert(is_well_formed(logout_flags));
+
+inline constexpr Verb logout_description = {
+    .paths = {"logout"},
+    .usage = "[options] [REGISTRY]",
+    .summary = "Log out of a registry",
+    .examples = "logout quay.io\nlogout --all",
+    .flags = logout_flags,
+    .max_arguments = 1,
+    .topic = Topic::images,
+    .helper = "knarr-registry",
+};
 
 inline constexpr auto pull_verb_flags = std::to_array<Flag>({
     toggle("all-tags", 'a', "Pull every tag of the repository"),

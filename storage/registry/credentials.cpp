@@ -374,6 +374,26 @@ class Editor {
 
 }  // namespace
 
+CredentialKey parse_credential_key(const std::string& text) {
+  std::string key = without_scheme(text);
+  if (key != text) key = host_of(key);
+  while (key.ends_with('/')) key.pop_back();
+  if (key.empty()) throw InvalidArgument(concat("\"", text, "\" names no registry"));
+  if (!has_path(key)) return {.host = key};
+  const Reference reference = parse_reference(key);
+  if (!reference.tag.empty() || reference.digest) {
+    throw InvalidArgument(concat("reference \"", text, "\" contains tag or digest"));
+  }
+  if (reference.domain.empty()) {
+    throw InvalidArgument(concat("\"", text, "\": \"", host_of(key), "\" is not a registry"));
+  }
+  return {reference.domain, reference.path};
+}
+
+std::string render(const CredentialKey& key) {
+  return key.path.empty() ? key.host : concat(key.host, '/', key.path);
+}
+
 void check_auth_file(const AuthOptions& options) {
   if (options.auth_file.empty() || sys::stat_at(AT_FDCWD, options.auth_file)) return;
   throw NotFound(

@@ -23,6 +23,15 @@ struct AuthOptions {
   std::vector<std::string> helpers;  // RegistriesConfig::credential_helpers
 };
 
+// What login and logout are told: "host[:port]", "host[:port]/namespace[/repository]", or an URL, of which
+// only the host counts.
+struct CredentialKey {
+  std::string host;
+  std::string path;  // may be empty
+};
+CredentialKey parse_credential_key(const std::string& text);  // throws InvalidArgument
+std::string render(const CredentialKey& key);
+
 // Throws unless the file that --authfile names is there: whoever names one to read means it. login makes it.
 void check_auth_file(const AuthOptions& options);
 

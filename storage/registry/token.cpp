@@ -66,8 +66,8 @@ HttpRequest plan_token_request(const Challenge& bearer, const Scopes& scopes,
 
 void throw_refused(const std::string& host, int status, std::string_view body) {
   const std::string words = describe_errors(body);
-  Error error(status == 401 ? concat("unauthorized: ", words.empty() ? "authentication required" : words)
-                            : concat("denied: ", words.empty() ? "access to it is forbidden" : words));
+  Refused error(status == 401 ? concat("unauthorized: ", words.empty() ? "authentication required" : words)
+                              : concat("denied: ", words.empty() ? "access to it is forbidden" : words));
   error.set_hint(concat("log in with 'knarr login ", host, "', as somebody who may do this"));
   throw error;
 }

@@ -62,7 +62,12 @@ class Authorizer {
   std::map<Scopes, Token> tokens_;
 };
 
-// "unauthorized" or "denied", with the words of the answer and the way out.
+// The registry, or who gives its tokens, will not have this user do this.
+class Refused : public Error {
+ public:
+  using Error::Error;
+};
+// Throws Refused: "unauthorized" or "denied", with the words of the answer and the way out.
 [[noreturn]] void throw_refused(const std::string& host, int status, std::string_view body);
 
 }  // namespace knarr::storage

@@ -55,12 +55,14 @@ TEST(Verbs, InAGroupTheGroupIsKnown) {
   }
 }
 
-TEST(Verbs, OnlyArchivesLiveInTheOtherProgram) {
+TEST(Verbs, OnlyArchivesAndRegistriesLiveInOtherPrograms) {
   std::vector<std::string> elsewhere;
   for (const Verb* known : knarr_program.verbs) {
-    if (known->run == nullptr) elsewhere.emplace_back(known->paths[0]);
+    if (known->run == nullptr) elsewhere.emplace_back(concat(known->helper, ' ', known->paths[0]));
   }
-  EXPECT_THAT(elsewhere, ::testing::UnorderedElementsAre("import", "load"));
+  EXPECT_THAT(elsewhere, ::testing::UnorderedElementsAre("knarr-store import", "knarr-store load",
+                                                         "knarr-registry login", "knarr-registry logout",
+                                                         "knarr-registry pull"));
 }
 
 TEST(Help, LinesAreAtMost120Wide) {

@@ -38,6 +38,31 @@ TEST(Base64, WhatIsNoneIsRefused) {
   }
 }
 
+TEST(CredentialKey, IsAHostOrANamespaceOrTheHostOfAnUrl) {
+  for (const auto& [text, key] :
+       std::vector<std::pair<std::string, std::string>>{{"a.test", "a.test"},
+                                                        {"a.test:5000/", "a.test:5000"},
+                                                        {"host", "host"},
+                                                        {"docker.io/vendor", "docker.io/vendor"},
+                                                        {"a.test/team/app", "a.test/team/app"},
+                                                        {"https://a.test:5000/v2/", "a.test:5000"},
+                                                        {"http://a.test", "a.test"}}) {
+    EXPECT_EQ(render(parse_credential_key(text)), key) << text;
+  }
+  EXPECT_EQ(parse_credential_key("a.test/team/app").host, "a.test");
+}
+
+TEST(CredentialKey, WhatNamesNoRegistryIsRefused) {
+  const auto refusal = [](const std::string& text) {
+    return error_text<InvalidArgument>([&] { parse_credential_key(text); });
+  };
+  EXPECT_THAT(refusal(""), HasSubstr("names no registry"));
+  EXPECT_THAT(refusal("https://"), HasSubstr("names no registry"));
+  EXPECT_EQ(refusal("a.test/x:1"), "reference \"a.test/x:1\" contains tag or digest");
+  EXPECT_EQ(refusal("team/x"), "\"team/x\": \"team\" is not a registry");
+  EXPECT_THAT(refusal("a.test/X"), HasSubstr("must be lowercase"));
+}
+
 class CredentialsTest : public ::testing::Test {
  protected:
   TemporaryDirectory directory_;
