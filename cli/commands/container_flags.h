@@ -236,7 +236,9 @@ inline constexpr auto pull_flags = grouped(
         toggle("quiet", 'q', "Show no progress of a pull"),
         natural_flag("retry", 0, "COUNT", "Attempts to pull"),
         text_flag("retry-delay", 0, "DURATION", "Time between attempts"),
-        text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+        text_flag("signature-policy", 0, "FILE", "Policy to check the image against")
+            .completed_by(Completion::files)
+            .unlisted(),
         toggle("tls-verify", 0, "Verify registries' certificates").with_default("true"),
         text_flag("variant", 0, "VARIANT", "Variant of the architecture").also("override-variant"),
     }));

@@ -46,7 +46,7 @@ std::vector<std::string> pull_command(const Invocation& invocation, const Argume
   argv.push_back("pull");
   append_setting(argv, "policy", arguments.text("pull"));
   for (const char* flag : {"arch", "authfile", "cert-dir", "creds", "os", "platform", "retry", "retry-delay",
-                           "tls-verify", "variant", "quiet"}) {
+                           "signature-policy", "tls-verify", "variant", "quiet"}) {
     if (arguments.given(flag)) append_setting(argv, flag, *arguments.find_text(flag));
   }
   argv.push_back("--");

@@ -58,6 +58,7 @@ storage::PullRequest make_request(const Arguments& arguments) {
   request.platform = read_platform(arguments);
   request.policy = read_pull_policy(arguments, "policy");
   request.access = read_registry_access(arguments);
+  request.signature_policy = arguments.text("signature-policy");
   return request;
 }
 

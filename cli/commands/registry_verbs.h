@@ -77,7 +77,9 @@ inline constexpr auto pull_verb_flags = std::to_array<Flag>({
     toggle("quiet", 'q', "Show no progress"),
     natural_flag("retry", 0, "COUNT", "Attempts after one that failed").with_default("3"),
     text_flag("retry-delay", 0, "DURATION", "Time between attempts: 2s (default: longer each time)"),
-    text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+    text_flag("signature-policy", 0, "FILE", "Policy to check the image against")
+        .completed_by(Completion::files)
+        .unlisted(),
     toggle("tls-verify", 0, "Verify registries' certificates").with_default("true"),
     text_flag("variant", 0, "VARIANT", "Variant of the architecture").also("override-variant"),
 });

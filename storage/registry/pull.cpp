@@ -8,6 +8,8 @@
 #include "storage/layer/unpack.h"
 #include "storage/registry/blob_source.h"
 #include "storage/registry/layer_fetch.h"
+#include "storage/registry/policy.h"
+#include "storage/registry/signatures.h"
 
 namespace knarr::storage {
 namespace {
@@ -204,7 +206,11 @@ class LayerDelivery {
 class Puller {
  public:
   Puller(const Store& store, const RegistriesConfig& config, const PullRequest& request)
-      : store_(store), config_(config), request_(request), platform_(complete(request.platform)) {}
+      : store_(store),
+        config_(config),
+        request_(request),
+        platform_(complete(request.platform)),
+        policy_(load_policy(request.access.places, request.signature_policy)) {}
 
   PulledImage run() {
     const Reference reference = parse_name(request_.name);
@@ -268,6 +274,11 @@ class Puller {
     if (request_.policy == PullPolicy::newer && present_ && present_->manifest == found.manifest.digest) {
       return keep_present();
     }
+    // Before anything of the image is looked into.
+    check_policy(policy_,
+                 {.reference = name, .manifest = found.manifest.bytes, .fetch_sigstore_signatures = [&] {
+                    return fetch_sigstore_signatures(registry, found.manifest.digest);
+                  }});
     RemoteImage remote =
         with_context(concat("image ", render(name)), [&] { return read_image(registry, std::move(found)); });
     warn_of_other_platform(remote.image);
@@ -308,6 +319,7 @@ class Puller {
   const RegistriesConfig& config_;
   const PullRequest& request_;
   Platform platform_;
+  Policy policy_;
   std::optional<Image> present_;
 };
 

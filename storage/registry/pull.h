@@ -44,6 +44,7 @@ struct PullRequest {
   Platform platform;  // what is empty is this machine's
   PullPolicy policy = PullPolicy::always;
   RegistryAccess access;
+  std::string signature_policy;                      // --signature-policy; empty: the usual file
   std::function<void(const std::string& line)> say;  // "Trying to pull NAME..."
   // From several threads, one at a time; bytes of one layer at most ten times a second.
   std::function<void(const LayerProgress&)> progress;
@@ -55,7 +56,8 @@ struct PulledImage {
   bool was_present = false;  // nothing was fetched
 };
 
-// Run inside R. Throws NotFound when no registry has it, an error that lists all sources when all fail.
+// Run inside R. Throws PolicyRejection for what the policy does not let in, NotFound when no registry has it,
+// an error that lists all sources when all fail.
 PulledImage pull_image(const Store& store, const RegistriesConfig& config, const PullRequest& request);
 
 // The full names, with their tags, of all that a repository has (--all-tags).
