@@ -171,22 +171,28 @@ def cut_upload(after):
     return change
 
 
+def expire_tokens(registry):
+    """From this answer on no token given so far is good."""
+    def change(request, answer):
+        registry.tokens.clear()
+    return change
+
+
 def error_body(code, message="of the tests"):
     name = CODES.get(code, "UNKNOWN")
     return json.dumps({"errors": [{"code": name, "message": message}]}).encode()
 
 
 class BadRegistry:
-    """`credentials`: (user, password) that `auth` "basic" or "bearer" demands; None with "bearer": anybody gets a token.
-    A token is good for `token_uses` requests."""
+    """`credentials`: (user, password) that `auth` "basic" or "bearer" demands; None with "bearer": anybody gets a token."""
 
-    def __init__(self, authority=None, credentials=None, auth=None, token_uses=None):
+    def __init__(self, authority=None, credentials=None, auth=None):
         self.authority, self.credentials, self.auth = authority, credentials, auth or ("basic" if credentials else None)
-        self.token_uses, self.expires_in = token_uses, 300
+        self.expires_in = 300
         self.identity_token = None  # a refresh token that POST /token takes
         self.blobs, self.manifests, self.tags = {}, {}, {}  # manifests: (repository, digest) -> (bytes, media type)
         self.links = set()  # (repository, digest): where a blob may be read; repository None: everywhere
-        self.requests, self.served, self.uploads, self.tokens = [], {}, {}, {}
+        self.requests, self.served, self.uploads, self.tokens = [], {}, {}, set()
         self._faults, self._changed = [], threading.Condition()
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.registry = self
@@ -310,18 +316,15 @@ class BadRegistry:
         scheme, _, encoded = text.partition(" ")
         return scheme.lower() == "basic" and base64.b64decode(encoded).decode() == ":".join(self.credentials)
 
-    def use_token(self, text):
+    def token_is_right(self, text):
         scheme, _, token = text.partition(" ")
         with self._changed:
-            left = self.tokens.get(token, 0) if scheme.lower() == "bearer" else 0
-            if left:
-                self.tokens[token] = left - 1
-            return left > 0
+            return scheme.lower() == "bearer" and token in self.tokens
 
     def new_token(self):
         token = "token-" + uuid.uuid4().hex
         with self._changed:
-            self.tokens[token] = self.token_uses or sys.maxsize
+            self.tokens.add(token)
         return token
 
 
@@ -430,12 +433,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         authorization = request.headers.get("authorization", "")
         if self.registry.auth == "basic":
             return self.registry.basic_is_right(authorization)
-        return self.registry.auth is None or self.registry.use_token(authorization)
+        return self.registry.auth is None or self.registry.token_is_right(authorization)
 
     def challenge(self, request):
         if self.registry.auth == "basic":
             return failure(401, {"WWW-Authenticate": 'Basic realm="tests"'})
-        scope = f',scope="repository:{request.repository}:{"pull" if request.method in ("GET", "HEAD") else "pull,push"}"' if request.repository else ""
+        actions = "pull" if request.method in ("GET", "HEAD") else "pull,push"
+        scope = f',scope="repository:{request.repository}:{actions}"' if request.repository else ""
         return failure(401, {"WWW-Authenticate": f'Bearer realm="{self.registry.url}/token",service="tests"{scope}'})
 
     def token(self, request):
