@@ -3,8 +3,10 @@
 #include <isa-l/igzip_lib.h>
 
 #include <memory>
+#include <string>
 
 #include "rootless/sys/error.h"
+#include "storage/content/compress.h"
 #include "storage/content/decompress.h"
 
 namespace knarr::storage {
@@ -48,7 +50,59 @@ class IsalGzipCodec : public Codec {
   bool is_padding_ = false;
 };
 
+class IsalGzipCompressor : public Compressor {
+ public:
+  explicit IsalGzipCompressor(ByteSink sink)
+      : sink_(std::move(sink)),
+        stream_(std::make_unique<isal_zstream>()),
+        level_buffer_(ISAL_DEF_LVL1_DEFAULT, '\0'),
+        output_(128u << 10, '\0') {
+    isal_deflate_init(stream_.get());
+    stream_->level = 1;
+    stream_->level_buf = reinterpret_cast<std::uint8_t*>(level_buffer_.data());
+    stream_->level_buf_size = static_cast<std::uint32_t>(level_buffer_.size());
+    stream_->gzip_flag = IGZIP_GZIP;
+    stream_->end_of_stream = 0;
+    stream_->flush = NO_FLUSH;
+  }
+
+  void write(std::string_view bytes) override {
+    // Its counters have 32 bits.
+    constexpr std::size_t most = 1u << 30;
+    for (; bytes.size() > most; bytes.remove_prefix(most)) compress(bytes.substr(0, most));
+    compress(bytes);
+  }
+  void finish() override {
+    stream_->end_of_stream = 1;
+    compress({});
+  }
+
+ private:
+  void compress(std::string_view bytes) {
+    stream_->next_in = reinterpret_cast<std::uint8_t*>(const_cast<char*>(bytes.data()));
+    stream_->avail_in = static_cast<std::uint32_t>(bytes.size());
+    do {
+      stream_->next_out = reinterpret_cast<std::uint8_t*>(output_.data());
+      stream_->avail_out = static_cast<std::uint32_t>(output_.size());
+      if (const int result = isal_deflate(stream_.get()); result != COMP_OK)
+        throw Error(concat("compressing with gzip: error ", result));
+      const std::size_t made = output_.size() - stream_->avail_out;
+      if (made > 0) sink_(std::string_view(output_).substr(0, made));
+    } while (stream_->avail_out == 0 || (stream_->end_of_stream != 0 && !is_finished()));
+  }
+  bool is_finished() const { return stream_->internal_state.state == ZSTATE_END; }
+
+  ByteSink sink_;
+  std::unique_ptr<isal_zstream> stream_;
+  std::string level_buffer_;
+  std::string output_;
+};
+
 }  // namespace
+
+std::unique_ptr<Compressor> make_gzip_compressor(ByteSink sink) {
+  return std::make_unique<IsalGzipCompressor>(std::move(sink));
+}
 
 std::unique_ptr<Codec> make_gzip_codec() {
   return std::make_unique<IsalGzipCodec>();

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "storage/digest.h"
@@ -29,6 +30,8 @@ struct LayerMeta {
 // A source of the bytes of one layer as it is shipped (tar, or tar compressed by gzip, zstd, bzip2, xz: told
 // by its first bytes). Reads up to `size` bytes, 0 at the end; throws Error.
 using ByteSource = std::function<std::size_t(char* buffer, std::size_t size)>;
+// The way out: takes all of the bytes or throws Error.
+using ByteSink = std::function<void(std::string_view bytes)>;
 
 struct UnpackRequest {
   std::optional<Digest> diff_id;  // what the uncompressed tar must hash to; nullopt: whatever it is (import)
