@@ -3,7 +3,7 @@
 //
 //   VERSION                         refuses a newer format by name
 //   blobs/sha256/<hex>              manifests and configs, byte for byte
-//   layers/<diffid-hex>/            diff/ (the tree), meta.json (LayerMeta)
+//   layers/<diffid-hex>/            diff/ (the tree), meta.json (LayerMeta), tar.zst (the rest of its tar)
 //   images/<config-hex>.json        an image record: all that `run` needs, in one file
 //   refs/<escaped name>             symlink to ../images/<config-hex>.json
 //   maps/<config-hex>@<hash>/       an image flattened, with the owners another id map needs

@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::size_t max_waiting = 128;  // jobs a lane; each may hold a directory open
 
-void link_in_layer(const TreeJob& job) {
+void link_in_layer(const TreeJob& job, const Spot& spot) {
   try {
-    make_hard_link(job.target_directory->get(), job.link, job.directory->get(), job.name);
+    make_hard_link(job.target_directory->get(), job.link, spot);
   } catch (const SysError& error) {
     if (error.code() != ENOENT) throw;
     throw NotFound(concat("its target ", quote_name(job.link), " is not in this layer"));
@@ -24,26 +24,27 @@ void link_in_layer(const TreeJob& job) {
 
 }  // namespace
 
-void TreeJob::run(const TreePolicy& policy) const {
-  const int dir_fd = directory->get();
+void TreeJob::run(const TreePolicy& policy, Displaced& displaced) const {
+  const Spot spot{directory->get(), name, parent->path, displaced};
   switch (kind) {
     case Kind::file: {
-      NewFile file(dir_fd, name, attributes.mode);
+      NewFile file(spot, attributes.mode);
       for (const Piece& piece : content) file.write(piece.bytes);
       return file.finish(attributes, policy);
     }
     case Kind::symlink:
-      return make_symlink(dir_fd, name, link, attributes, policy);
+      return make_symlink(spot, link, attributes, policy);
     case Kind::hard_link:
-      return link_in_layer(*this);
+      return link_in_layer(*this, spot);
     case Kind::node:
-      return make_node(dir_fd, name, node_type, device, attributes, policy);
+      return make_node(spot, node_type, device, attributes, policy);
     case Kind::whiteout:
-      return make_whiteout(dir_fd, name);
+      return make_whiteout(spot.dir_fd, name);
   }
 }
 
-CreatorPool::CreatorPool(unsigned threads, const TreePolicy& policy) : policy_(policy) {
+CreatorPool::CreatorPool(unsigned threads, const TreePolicy& policy, Displaced& displaced)
+    : policy_(policy), displaced_(displaced) {
   try {
     for (unsigned i = 0; i < threads; ++i) {
       Lane& lane = lanes_.emplace_back();
@@ -80,7 +81,7 @@ bool CreatorPool::is_same_thread(const Directory& a, const Directory& b) const {
 }
 
 void CreatorPool::submit(const Directory& directory, TreeJob job) {
-  if (lanes_.empty()) return job.run(policy_);
+  if (lanes_.empty()) return job.run(policy_, displaced_);
   const std::size_t slot = slot_of(directory, job.name);
   pending_[slot].fetch_add(1, std::memory_order_relaxed);
   Lane& lane = lane_of(directory);
@@ -118,7 +119,7 @@ void CreatorPool::serve(Lane& lane) {
 
 void CreatorPool::run(const Waiting& waiting) noexcept {
   try {
-    if (!failed_ && !stopping_) waiting.job.run(policy_);
+    if (!failed_ && !stopping_) waiting.job.run(policy_, displaced_);
   } catch (Error& error) {
     error.add_context(concat("tar entry ", quote_name(waiting.job.entry)));
     fail(std::current_exception());

@@ -29,6 +29,7 @@ struct TreeJob {
   enum class Kind { file, symlink, hard_link, node, whiteout };
   Kind kind = Kind::file;
   DirectoryHandle directory;
+  const Directory* parent = nullptr;  // the same
   std::string name;
   Attributes attributes;
   std::vector<Piece> content;        // file
@@ -38,13 +39,13 @@ struct TreeJob {
   std::uint64_t device = 0;
   std::string entry;  // as errors name it
 
-  void run(const TreePolicy& policy) const;
+  void run(const TreePolicy& policy, Displaced& displaced) const;
 };
 
 class CreatorPool {
  public:
   // Without threads a job is done when it is submitted.
-  CreatorPool(unsigned threads, const TreePolicy& policy);
+  CreatorPool(unsigned threads, const TreePolicy& policy, Displaced& displaced);
   ~CreatorPool();  // what waits is not done
   CreatorPool(const CreatorPool&) = delete;
   CreatorPool& operator=(const CreatorPool&) = delete;
@@ -80,6 +81,7 @@ class CreatorPool {
   void fail(std::exception_ptr failure);
 
   TreePolicy policy_;
+  Displaced& displaced_;
   std::deque<Lane> lanes_;
   std::array<std::atomic<std::uint32_t>, 4096> pending_{};
   std::atomic<bool> stopping_ = false;

@@ -42,6 +42,14 @@ struct UnpackRequest {
   std::function<void()> before_publish = {};
 };
 
+std::string layer_directory(const Digest& diff_id);  // below the root of the store: "layers/<hex>"
+
+std::string current_boot_id();
+// A layer of an earlier boot that never became durable may be torn, whatever its record says.
+bool is_suspect(const LayerMeta& meta);
+// Writes into the layer's record that it is on the disk; nothing when it has gone meanwhile.
+void note_durable(const Store& store, LayerMeta meta);
+
 class LayerStore {
  public:
   explicit LayerStore(const Store& store) : store_(store) {}

@@ -6,16 +6,30 @@
 #include "storage/layer/layer_meta_json.h"
 
 namespace knarr::storage {
-namespace {
 
-std::string layer_path(const Digest& diff_id) {
+std::string layer_directory(const Digest& diff_id) {
   return "layers/" + diff_id.hex;
 }
 
-}  // namespace
+std::string current_boot_id() {
+  std::string id = sys::read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64);
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
+
+bool is_suspect(const LayerMeta& meta) {
+  return !meta.durable && meta.boot_id != current_boot_id();
+}
+
+void note_durable(const Store& store, LayerMeta meta) {
+  meta.durable = true;
+  const sys::UniqueFd layer = sys::find_at(store.fd(), layer_directory(meta.diff_id), O_RDONLY | O_DIRECTORY);
+  if (layer)
+    sys::replace_file(layer.get(), "meta.json", render_layer_meta(meta), 0600, sys::Durability::synced);
+}
 
 std::optional<LayerMeta> LayerStore::find_layer(const Digest& diff_id) const {
-  const std::string file = layer_path(diff_id) + "/meta.json";
+  const std::string file = layer_directory(diff_id) + "/meta.json";
   const std::optional<std::string> json = sys::read_file_if_exists(store_.fd(), file);
   if (!json) return std::nullopt;
   try {
@@ -29,11 +43,11 @@ std::optional<LayerMeta> LayerStore::find_layer(const Digest& diff_id) const {
 }
 
 std::string LayerStore::tree_path(const Digest& diff_id) const {
-  return store_.path(layer_path(diff_id) + "/diff");
+  return store_.path(layer_directory(diff_id) + "/diff");
 }
 
 void LayerStore::remove_layer(const Digest& diff_id) const {
-  store_.move_to_trash(layer_path(diff_id));
+  store_.move_to_trash(layer_directory(diff_id));
 }
 
 }  // namespace knarr::storage

@@ -133,15 +133,21 @@ std::string_view TarReader::take(std::uint64_t limit) {
   return piece;
 }
 
+std::string_view TarReader::take_raw(std::uint64_t limit) {
+  const std::string_view piece = take(limit);
+  if (tap_ != nullptr) tap_->pass(piece);
+  return piece;
+}
+
 std::optional<std::string_view> TarReader::read_block() {
-  std::string_view piece = take(tar_block_size);
+  std::string_view piece = take_raw(tar_block_size);
   if (piece.size() == tar_block_size) return piece;
   if (piece.empty()) return std::nullopt;
   std::size_t filled = 0;
   while (!piece.empty()) {
     std::memcpy(block_ + filled, piece.data(), piece.size());
     filled += piece.size();
-    piece = take(tar_block_size - filled);
+    piece = take_raw(tar_block_size - filled);
   }
   if (filled < tar_block_size) fail_truncated("a header");
   return std::string_view(block_, tar_block_size);
@@ -154,13 +160,15 @@ std::string_view TarReader::need_block(std::string_view what) {
 }
 
 void TarReader::skip(std::uint64_t size) {
-  const std::uint64_t inside = std::min<std::uint64_t>(size, chunk_.size());
-  chunk_.remove_prefix(inside);
-  std::uint64_t skipped = inside;
-  if (skipped < size) skipped += source_.skip(size - skipped);
-  position_ += skipped;
+  std::uint64_t skipped = 0;
+  if (tap_ == nullptr) {
+    skipped = std::min<std::uint64_t>(size, chunk_.size());
+    chunk_.remove_prefix(skipped);
+    if (skipped < size) skipped += source_.skip(size - skipped);
+    position_ += skipped;
+  }
   while (skipped < size) {
-    const std::string_view piece = take(size - skipped);
+    const std::string_view piece = take_raw(size - skipped);
     if (piece.empty()) fail_truncated("the content");
     skipped += piece.size();
   }
@@ -190,7 +198,7 @@ void TarReader::skip_rest_of_entry() {
 }
 
 void TarReader::drain() {
-  while (!take(std::numeric_limits<std::uint64_t>::max()).empty()) {
+  while (!take_raw(std::numeric_limits<std::uint64_t>::max()).empty()) {
   }
 }
 
@@ -269,7 +277,7 @@ std::string TarReader::read_extended(const TarHeader& header, std::string_view w
   std::string text;
   text.reserve(header.size);
   while (text.size() < header.size) {
-    const std::string_view piece = take(header.size - text.size());
+    const std::string_view piece = take_raw(header.size - text.size());
     if (piece.empty()) fail_truncated(what);
     text += piece;
   }

@@ -31,6 +31,13 @@ class ChunkSource {
   }
 };
 
+// Hears of the bytes that are no content of a file: all but those read_content() gives out, in order.
+class TarTap {
+ public:
+  virtual ~TarTap() = default;
+  virtual void pass(std::string_view raw) = 0;
+};
+
 enum class TarType { file, hard_link, symlink, character_device, block_device, directory, fifo };
 
 struct TarEntry {
@@ -60,7 +67,8 @@ struct TarLimits {
 
 class TarReader {
  public:
-  explicit TarReader(ChunkSource& source, const TarLimits& limits = {}) : source_(source), limits_(limits) {}
+  explicit TarReader(ChunkSource& source, const TarLimits& limits = {}, TarTap* tap = nullptr)
+      : source_(source), limits_(limits), tap_(tap) {}
 
   // Moves to the next entry, over what is left of the content of this one. False at the end of the archive.
   // Throws InvalidArgument that names the entry and the place, also when the archive is cut short.
@@ -79,6 +87,7 @@ class TarReader {
 
   bool load();  // whether there are bytes in chunk_
   std::string_view take(std::uint64_t limit);
+  std::string_view take_raw(std::uint64_t limit);
   std::optional<std::string_view> read_block();  // nullopt at the end; valid until the next read
   std::string_view need_block(std::string_view what);
   std::string read_extended(const TarHeader& header, std::string_view what);
@@ -96,6 +105,7 @@ class TarReader {
 
   ChunkSource& source_;
   TarLimits limits_;
+  TarTap* tap_;
   std::string_view chunk_;
   char block_[tar_block_size] = {};
   std::uint64_t position_ = 0;

@@ -48,13 +48,13 @@ bool is_root(const Attributes& attributes) {
   return attributes.uid == 0 && attributes.gid == 0;
 }
 
-// Tries `make` again after removing what has the name. A directory is never in the way: the caller knows all
+// Tries `make` again after clearing what has the name. A directory is never in the way: the caller knows all
 // directories of the tree.
 template <typename Make>
-int make_anew(int dir_fd, const std::string& name, Make&& make) {
+int make_anew(const Spot& spot, Make&& make) {
   int result = make();
   if (result >= 0 || errno != EEXIST) return result;
-  if (::unlinkat(dir_fd, name.c_str(), 0) < 0 && errno != ENOENT) throw_errno("replacing it");
+  spot.displaced.clear(spot.dir_fd, spot.name, spot.directory);
   return make();
 }
 
@@ -85,17 +85,17 @@ void set_owner(int fd, const Attributes& attributes, const TreePolicy& policy) {
 }
 
 // Links and nodes: they have no descriptor and cannot carry a note.
-void set_owner_at(int dir_fd, const std::string& name, const Attributes& attributes,
-                  const TreePolicy& policy) {
+void set_owner_at(const Spot& spot, const Attributes& attributes, const TreePolicy& policy) {
   if (is_root(attributes) || policy.single_id) return;
-  if (::fchownat(dir_fd, name.c_str(), attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) < 0) {
+  if (::fchownat(spot.dir_fd, spot.name.c_str(), attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) < 0) {
     fail_owner(errno, attributes);
   }
 }
 
-void set_time_at(int dir_fd, const std::string& name, const Attributes& attributes) {
+void set_time_at(const Spot& spot, const Attributes& attributes) {
   const std::timespec times[2] = {attributes.mtime, attributes.mtime};
-  if (::utimensat(dir_fd, name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0) throw_errno("setting its time");
+  if (::utimensat(spot.dir_fd, spot.name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0)
+    throw_errno("setting its time");
 }
 
 }  // namespace
@@ -122,9 +122,9 @@ Attributes take_attributes(TarEntry& entry) {
 
 // ---- files ----
 
-NewFile::NewFile(int dir_fd, const std::string& name, std::uint32_t mode) {
+NewFile::NewFile(const Spot& spot, std::uint32_t mode) {
   constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  fd_.reset(make_anew(dir_fd, name, [&] { return ::openat(dir_fd, name.c_str(), flags, mode & 0777); }));
+  fd_.reset(make_anew(spot, [&] { return ::openat(spot.dir_fd, spot.name.c_str(), flags, mode & 0777); }));
   if (!fd_) throw_errno("creating it");
 }
 
@@ -174,26 +174,29 @@ void NewFile::finish(const Attributes& attributes, const TreePolicy& policy) {
 
 // ---- links and nodes ----
 
-void make_symlink(int dir_fd, const std::string& name, const std::string& target,
-                  const Attributes& attributes, const TreePolicy& policy) {
-  const auto make = [&] { return ::symlinkat(target.c_str(), dir_fd, name.c_str()); };
-  if (make_anew(dir_fd, name, make) < 0) throw_errno("creating the link");
-  set_owner_at(dir_fd, name, attributes, policy);
-  set_time_at(dir_fd, name, attributes);
+void make_symlink(const Spot& spot, const std::string& target, const Attributes& attributes,
+                  const TreePolicy& policy) {
+  const auto make = [&] { return ::symlinkat(target.c_str(), spot.dir_fd, spot.name.c_str()); };
+  if (make_anew(spot, make) < 0) throw_errno("creating the link");
+  set_owner_at(spot, attributes, policy);
+  set_time_at(spot, attributes);
 }
 
-void make_node(int dir_fd, const std::string& name, std::uint32_t type, std::uint64_t device,
-               const Attributes& attributes, const TreePolicy& policy) {
-  const auto make = [&] { return ::mknodat(dir_fd, name.c_str(), type | (attributes.mode & 0777), device); };
-  if (make_anew(dir_fd, name, make) < 0) throw_errno("creating the node");
-  set_owner_at(dir_fd, name, attributes, policy);
-  set_time_at(dir_fd, name, attributes);
+void make_node(const Spot& spot, std::uint32_t type, std::uint64_t device, const Attributes& attributes,
+               const TreePolicy& policy) {
+  const mode_t mode = type | (attributes.mode & 0777);
+  const auto make = [&] { return ::mknodat(spot.dir_fd, spot.name.c_str(), mode, device); };
+  if (make_anew(spot, make) < 0) throw_errno("creating the node");
+  set_owner_at(spot, attributes, policy);
+  set_time_at(spot, attributes);
 }
 
-void make_hard_link(int target_dir_fd, const std::string& target, int dir_fd, const std::string& name) {
+void make_hard_link(int target_dir_fd, const std::string& target, const Spot& spot) {
   // Flags 0: a symlink is linked itself, not followed.
-  const auto make = [&] { return ::linkat(target_dir_fd, target.c_str(), dir_fd, name.c_str(), 0); };
-  if (make_anew(dir_fd, name, make) < 0) throw_errno("creating the hard link");
+  const auto make = [&] {
+    return ::linkat(target_dir_fd, target.c_str(), spot.dir_fd, spot.name.c_str(), 0);
+  };
+  if (make_anew(spot, make) < 0) throw_errno("creating the hard link");
 }
 
 void make_whiteout(int dir_fd, const std::string& name) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "rootless/sys/unique_fd.h"
+#include "storage/layer/displaced.h"
 #include "storage/layer/tar_reader.h"
 
 namespace knarr::storage {
@@ -44,10 +45,18 @@ Attributes take_attributes(TarEntry& entry);
 // file into something else for overlay, or need rights we do not have.
 bool is_allowed_xattr(std::string_view name);
 
-// A new file in place of whatever non-directory has the name. Write, then finish.
+// A name in an open directory, and who takes what has it already.
+struct Spot {
+  int dir_fd;
+  const std::string& name;
+  const std::string& directory;  // the path of the directory from the root of the tree
+  Displaced& displaced;
+};
+
+// A new file in place of whatever has the name. Write, then finish.
 class NewFile {
  public:
-  NewFile(int dir_fd, const std::string& name, std::uint32_t mode);
+  NewFile(const Spot& spot, std::uint32_t mode);
   // The next stored bytes: they go on where the last ended, or into the next extents of a sparse file.
   void write(std::string_view bytes);
   void set_extents(std::vector<TarExtent> extents, std::uint64_t size);
@@ -64,12 +73,12 @@ class NewFile {
   std::uint64_t size_ = 0;
 };
 
-// The others, also in place of a non-directory of that name.
-void make_symlink(int dir_fd, const std::string& name, const std::string& target,
-                  const Attributes& attributes, const TreePolicy& policy);
-void make_node(int dir_fd, const std::string& name, std::uint32_t type, std::uint64_t device,
-               const Attributes& attributes, const TreePolicy& policy);
-void make_hard_link(int target_dir_fd, const std::string& target, int dir_fd, const std::string& name);
+// The others, also in place of what has the name.
+void make_symlink(const Spot& spot, const std::string& target, const Attributes& attributes,
+                  const TreePolicy& policy);
+void make_node(const Spot& spot, std::uint32_t type, std::uint64_t device, const Attributes& attributes,
+               const TreePolicy& policy);
+void make_hard_link(int target_dir_fd, const std::string& target, const Spot& spot);
 // A whiteout as overlay wants it: a character device 0:0. When this layer itself has the name, that hides the
 // lower one just as well and stays.
 void make_whiteout(int dir_fd, const std::string& name);

@@ -35,10 +35,18 @@ std::string_view take_component(std::string_view& path) {
   }
 }
 
+std::string path_in(const Directory& parent, std::string_view name) {
+  return parent.path.empty() ? std::string(name) : concat(parent.path, '/', name);
+}
+
 }  // namespace
 
-TreeWriter::TreeWriter(int root_fd, const TreePolicy& policy, unsigned creators)
-    : policy_(policy), directories_(root_fd), pool_(creators, policy) {}
+TreeWriter::TreeWriter(int root_fd, const TreePolicy& policy, unsigned creators, SplitWriter& split)
+    : policy_(policy),
+      split_(split),
+      directories_(root_fd),
+      displaced_(root_fd),
+      pool_(creators, policy, displaced_) {}
 
 void TreeWriter::add(TarEntry& entry, ContentSource& content) {
   pool_.throw_failure();
@@ -62,6 +70,7 @@ void TreeWriter::place(TarEntry& entry, ContentSource& content) {
   const WhiteoutName whiteout = parse_whiteout(path);
   if (whiteout.kind == Whiteout::reserved) return note("bookkeeping of AUFS was left out", path);
   Directory& parent = *resolve(parent_of(path), Missing::make);
+  if (entry.type != TarType::hard_link) note_place(path, parent);
   if (whiteout.kind == Whiteout::name) return place_whiteout(parent, std::string(whiteout.hidden));
   if (whiteout.kind == Whiteout::opaque) {
     // Overlay merges the roots of all layers whatever they say.
@@ -74,6 +83,7 @@ void TreeWriter::place(TarEntry& entry, ContentSource& content) {
   clear_the_way(parent, name);
   TreeJob job;
   job.directory = directories_.open(parent);
+  job.parent = &parent;
   job.name = name;
   job.entry = path;
   job.attributes = take_attributes(entry);
@@ -96,24 +106,51 @@ void TreeWriter::place(TarEntry& entry, ContentSource& content) {
 
 void TreeWriter::place_file(TarEntry& entry, Directory& parent, TreeJob job, ContentSource& content) {
   summary_.tree_bytes += entry.size;
+  std::string path = path_in(parent, job.name);
   if (entry.is_sparse || entry.stored_size > max_handed_over) {
     settle(parent, job.name);
-    return write_large_file(entry, job, content);
+    return note_content(entry, std::move(path), write_large_file(entry, job, content));
   }
   job.kind = TreeJob::Kind::file;
+  Checksum checksum;
   for (Piece piece = content.next_piece(); !piece.bytes.empty(); piece = content.next_piece()) {
+    checksum.update(piece.bytes);
     job.content.push_back(std::move(piece));
   }
+  note_content(entry, std::move(path), checksum);
   pool_.submit(parent, std::move(job));
 }
 
-void TreeWriter::write_large_file(const TarEntry& entry, const TreeJob& job, ContentSource& content) {
-  NewFile file(job.directory->get(), job.name, job.attributes.mode);
+Checksum TreeWriter::write_large_file(const TarEntry& entry, const TreeJob& job, ContentSource& content) {
+  NewFile file({job.directory->get(), job.name, job.parent->path, displaced_}, job.attributes.mode);
   if (entry.is_sparse) file.set_extents(entry.extents, entry.size);
+  Checksum checksum;
   for (Piece piece = content.next_piece(); !piece.bytes.empty(); piece = content.next_piece()) {
+    checksum.update(piece.bytes);
     file.write(piece.bytes);
   }
   file.finish(job.attributes, policy_);
+  return checksum;
+}
+
+void TreeWriter::note_content(const TarEntry& entry, std::string path, const Checksum& checksum) {
+  if (entry.stored_size == 0) return;
+  SplitContent content{std::move(path), {{0, entry.stored_size}}, checksum.value()};
+  if (entry.is_sparse) {
+    content.extents = entry.extents;
+    std::erase_if(content.extents, [](const TarExtent& extent) { return extent.size == 0; });
+  }
+  split_.add(content);
+}
+
+// Where the entry went is only said when links on the way to it have made that another place.
+void TreeWriter::note_place(std::string_view path, const Directory& parent, std::string_view target,
+                            const Directory* target_parent) {
+  const bool is_moved = parent.path != parent_of(path);
+  const bool is_target_moved = target_parent != nullptr && target_parent->path != parent_of(target);
+  if (!is_moved && !is_target_moved) return;
+  split_.add_place(path_in(parent, leaf_of(path)),
+                   target_parent == nullptr ? std::string() : path_in(*target_parent, leaf_of(target)));
 }
 
 void TreeWriter::place_hard_link(const TarEntry& entry, Directory& parent, TreeJob job,
@@ -124,6 +161,7 @@ void TreeWriter::place_hard_link(const TarEntry& entry, Directory& parent, TreeJ
   if (target_parent == nullptr)
     throw NotFound(concat("its target ", quote_name(entry.link), " is not in this layer"));
   if (target_parent == &parent && leaf_of(target) == job.name) throw InvalidArgument("a hard link to itself");
+  note_place(path, parent, target, target_parent);
   if (!pool_.is_same_thread(parent, *target_parent)) settle(*target_parent, leaf_of(target));
   job.kind = TreeJob::Kind::hard_link;
   job.target_directory = directories_.open(*target_parent);
@@ -153,6 +191,7 @@ void TreeWriter::place_whiteout(Directory& parent, const std::string& name) {
   TreeJob job;
   job.kind = TreeJob::Kind::whiteout;
   job.directory = directories_.open(parent);
+  job.parent = &parent;
   job.name = name;
   job.entry = name;
   pool_.submit(parent, std::move(job));
@@ -166,7 +205,7 @@ void TreeWriter::clear_the_way(Directory& parent, std::string_view name) {
   pool_.drain();
   directories_.forget(*directory);
   last_parent_ = nullptr;
-  sys::remove_tree(directories_.open(parent)->get(), std::string(name));
+  displaced_.clear(directories_.open(parent)->get(), std::string(name), parent.path);
 }
 
 void TreeWriter::settle(Directory& directory, std::string_view name) {
@@ -202,7 +241,7 @@ Directory& TreeWriter::make_directory(Directory& parent, std::string_view name, 
   if (::mkdirat(dir_fd, leaf.c_str(), mode & 01777) < 0) {
     if (errno != EEXIST) throw_errno("creating directory ", leaf);
     is_opaque = is_whiteout(dir_fd, leaf);
-    if (::unlinkat(dir_fd, leaf.c_str(), 0) < 0) throw_errno("replacing ", leaf);
+    displaced_.clear(dir_fd, leaf, parent.path);
     if (::mkdirat(dir_fd, leaf.c_str(), mode & 01777) < 0) throw_errno("creating directory ", leaf);
   }
   Directory& directory = directories_.add(parent, name);
@@ -279,6 +318,7 @@ TreeSummary TreeWriter::finish() {
     with_context(concat("tar entry ", quote_name(directory.path)), [&] { finish_directory(directory); });
   }
   summary_.notices = render_notices();
+  summary_.displaced = displaced_.take();
   return std::move(summary_);
 }
 

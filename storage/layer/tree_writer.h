@@ -14,9 +14,12 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/content/checksum.h"
 #include "storage/layer/creator_pool.h"
 #include "storage/layer/directories.h"
+#include "storage/layer/displaced.h"
 #include "storage/layer/tar_reader.h"
+#include "storage/layer/tar_split.h"
 #include "storage/layer/tree_item.h"
 
 namespace knarr::storage {
@@ -33,12 +36,14 @@ struct TreeSummary {
   std::uint64_t entries = 0;
   // What could not be done as the image has it, a line for each kind with the first few names.
   std::vector<std::string> notices;
+  DisplacedFiles displaced;  // no part of the tree: the caller takes their directory away
 };
 
 class TreeWriter {
  public:
-  // root_fd is borrowed: an open directory, empty. creators: threads beside the caller's, may be 0.
-  TreeWriter(int root_fd, const TreePolicy& policy, unsigned creators);
+  // root_fd is borrowed: an open directory, empty. creators: threads beside the caller's, may be 0. `split`
+  // hears which content has become which file.
+  TreeWriter(int root_fd, const TreePolicy& policy, unsigned creators, SplitWriter& split);
 
   // May leave the entry's strings moved from. Throws an Error that names the entry, or an earlier one that
   // failed meanwhile.
@@ -55,7 +60,10 @@ class TreeWriter {
   void place_node(const TarEntry& entry, Directory& parent, TreeJob job);
   void place_whiteout(Directory& parent, const std::string& name);
   void update_directory(Directory& directory, TarEntry& entry);
-  void write_large_file(const TarEntry& entry, const TreeJob& job, ContentSource& content);
+  Checksum write_large_file(const TarEntry& entry, const TreeJob& job, ContentSource& content);
+  void note_place(std::string_view path, const Directory& parent, std::string_view target = {},
+                  const Directory* target_parent = nullptr);
+  void note_content(const TarEntry& entry, std::string path, const Checksum& checksum);
 
   // The directory of that name as the container would see it. What is missing is made, or nullptr returned.
   enum class Missing { make, tell };
@@ -74,7 +82,9 @@ class TreeWriter {
   };
 
   TreePolicy policy_;
+  SplitWriter& split_;
   Directories directories_;
+  Displaced displaced_;
   CreatorPool pool_;
   Directory* last_parent_ = nullptr;
   TreeSummary summary_;

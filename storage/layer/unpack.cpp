@@ -24,10 +24,16 @@
 #include "rootless/sys/process.h"
 #include "storage/content/decompress.h"
 #include "storage/content/hash.h"
+#include "storage/layer/assemble.h"
 #include "storage/layer/chunk_flow.h"
 #include "storage/layer/confine.h"
+#include "storage/layer/diff_id_lock.h"
 #include "storage/layer/layer_meta_json.h"
+#include "storage/layer/split_repair.h"
+#include "storage/layer/suspect.h"
 #include "storage/layer/tar_reader.h"
+#include "storage/layer/tar_split.h"
+#include "storage/layer/threads_end.h"
 #include "storage/layer/tree_writer.h"
 
 namespace knarr::storage {
@@ -41,26 +47,6 @@ unsigned cpu_count() {
   if (::sched_getaffinity(0, sizeof cpus, &cpus) < 0) return 1;
   return static_cast<unsigned>(CPU_COUNT(&cpus));
 }
-
-// A joined thread counts as one of the process for some microseconds more. Who forks or unshares next must
-// not trip over it, so whoever starts threads here also sees them gone.
-class ThreadsEnd {
- public:
-  ThreadsEnd() : before_(count()) {}
-  ThreadsEnd(const ThreadsEnd&) = delete;
-  ThreadsEnd& operator=(const ThreadsEnd&) = delete;
-  ~ThreadsEnd() {
-    constexpr int patience = 100'000;  // yields; without /proc there is nothing to see
-    for (int i = 0; i < patience && count() > before_; ++i) ::sched_yield();
-  }
-
- private:
-  static nlink_t count() {
-    struct stat tasks;
-    return ::stat("/proc/self/task", &tasks) == 0 ? tasks.st_nlink : 0;
-  }
-  nlink_t before_;
-};
 
 // ---- one layer, from its bytes to a tree ----
 
@@ -94,8 +80,8 @@ class QueueSource : public ChunkSource, public ContentSource {
 
 class Pipeline {
  public:
-  Pipeline(int tree_fd, const UnpackRequest& request, unsigned creators)
-      : tree_fd_(tree_fd), request_(request), creators_(creators) {}
+  Pipeline(int tree_fd, int split_fd, const UnpackRequest& request, unsigned creators)
+      : tree_fd_(tree_fd), split_fd_(split_fd), request_(request), creators_(creators) {}
 
   Unpacked run() {
     policy_ = policy_of_this_process();
@@ -159,12 +145,14 @@ class Pipeline {
   void write_tree() {
     confine_thread(tree_fd_);
     QueueSource source(to_tree_);
-    TarReader reader(source);
+    SplitWriter split(split_fd_);
+    TarReader reader(source, {}, &split);
     source.read_by(reader);
-    TreeWriter writer(tree_fd_, policy_, creators_);
+    TreeWriter writer(tree_fd_, policy_, creators_, split);
     for (TarEntry entry; reader.next(entry);) writer.add(entry, source);
     result_.tree = writer.finish();
     reader.drain();
+    split.finish();
   }
 
   static void check(std::string_view what, const Digest& found, const Digest& wanted) {
@@ -173,6 +161,7 @@ class Pipeline {
   }
 
   int tree_fd_;
+  int split_fd_;
   const UnpackRequest& request_;
   unsigned creators_;
   TreePolicy policy_;
@@ -185,56 +174,6 @@ class Pipeline {
 };
 
 // ---- into the store ----
-
-std::string layer_path(const Digest& diff_id) {
-  return "layers/" + diff_id.hex;
-}
-
-std::string read_boot_id() {
-  std::string id = sys::read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64);
-  while (!id.empty() && id.back() == '\n') id.pop_back();
-  return id;
-}
-
-// The right to unpack one diffID. Its directory in staging/ exists only while somebody holds or wants it.
-class DiffIdLock {
- public:
-  DiffIdLock(const Store& store, const Digest& diff_id)
-      : store_(store), path_("staging/unpacking-" + diff_id.hex), lock_(acquire(store, path_)) {}
-  DiffIdLock(const DiffIdLock&) = delete;
-  DiffIdLock& operator=(const DiffIdLock&) = delete;
-  // Whoever waits finds it gone, makes a new one and looks for the layer again.
-  ~DiffIdLock() { ::unlinkat(store_.fd(), path_.c_str(), AT_REMOVEDIR); }
-
- private:
-  static sys::Lock acquire(const Store& store, const std::string& path) {
-    for (;;) {
-      // It may go at any instant: the one before us is done, or a clean-up took the directory for garbage.
-      try {
-        sys::make_directory(store.fd(), path, 0700);
-        return sys::Lock::acquire(store.fd(), path, sys::Lock::Mode::exclusive);
-      } catch (const NotFound&) {
-      } catch (const SysError& error) {
-        if (error.code() != ENOENT) throw;
-      }
-    }
-  }
-
-  const Store& store_;
-  std::string path_;
-  sys::Lock lock_;
-};
-
-// A layer of an earlier boot that never became durable may be torn, whatever its record says.
-bool is_trusted(const LayerMeta& meta, const std::string& boot_id) {
-  return meta.durable || meta.boot_id == boot_id;
-}
-
-std::optional<LayerMeta> find_trusted(const LayerStore& layers, const Digest& diff_id) {
-  std::optional<LayerMeta> meta = layers.find_layer(diff_id);
-  if (meta && !is_trusted(*meta, read_boot_id())) return std::nullopt;
-  return meta;
-}
 
 // The directory the tree grows in: owner, mode and default ACL as nothing around the store has set them.
 sys::UniqueFd make_tree_root(const Store& store, const std::string& staging) {
@@ -254,18 +193,19 @@ LayerMeta meta_of(Unpacked& unpacked) {
   meta.tar_bytes = unpacked.tar_bytes;
   meta.tree_bytes = unpacked.tree.tree_bytes;
   meta.entries = unpacked.tree.entries;
-  meta.boot_id = read_boot_id();
+  meta.boot_id = current_boot_id();
   meta.notices = std::move(unpacked.tree.notices);
   return meta;
 }
 
 // What lies in the way is torn or suspect (or, for an import, the same).
 LayerMeta publish(const Store& store, const std::string& staging, const LayerMeta& meta) {
-  const std::string path = layer_path(meta.diff_id);
+  const std::string path = layer_directory(meta.diff_id);
   sys::create_file(store.fd(), staging + "/meta.json", render_layer_meta(meta), 0600, sys::Durability::none);
   while (::renameat(store.fd(), staging.c_str(), store.fd(), path.c_str()) < 0) {
     if (errno != EEXIST && errno != ENOTEMPTY) throw_errno("publishing ", path);
-    if (const auto there = find_trusted(LayerStore(store), meta.diff_id)) {
+    const auto there = LayerStore(store).find_layer(meta.diff_id);
+    if (there && !is_suspect(*there)) {
       store.move_to_trash(staging);
       return *there;
     }
@@ -283,11 +223,35 @@ void discard(const Store& store, const std::string& staging) noexcept {
   }
 }
 
+// What other entries took the names of lies aside in the tree. Its content goes into the split, then it goes
+// away; when that is not possible the layer does without a split.
+void put_displaced_away(const Store& store, const std::string& staging, Unpacked& unpacked) {
+  const DisplacedFiles& displaced = unpacked.tree.displaced;
+  const sys::UniqueFd layer = sys::open_directory(store.fd(), staging);
+  bool is_exact = displaced.is_complete;
+  if (!displaced.directory.empty()) {
+    is_exact = is_exact && store_displaced_content(layer.get(), displaced);
+    const sys::UniqueFd tree = sys::open_directory(layer.get(), "diff");
+    struct stat info;
+    if (::fstat(tree.get(), &info) < 0) throw_errno("looking at the tree");
+    store.move_to_trash(concat(staging, "/diff/", displaced.directory));
+    const std::timespec times[2] = {info.st_atim, info.st_mtim};
+    if (::futimens(tree.get(), times) < 0) throw_errno("setting the time of the tree");
+    is_exact = is_exact && has_assembled_digest(layer.get(), unpacked.diff_id);
+  }
+  if (is_exact) return;
+  sys::unlink_if_exists(layer.get(), "tar.zst");
+  unpacked.tree.notices.push_back("the tar writes over its own files too often to be made again exactly");
+}
+
 LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned creators) {
   const Store::Staging staging = store.make_staging("layer");
   try {
     const sys::UniqueFd tree = make_tree_root(store, staging.path);
-    Unpacked unpacked = Pipeline(tree.get(), request, creators).run();
+    constexpr int flags = O_WRONLY | O_CREAT | O_EXCL;
+    const sys::UniqueFd split = sys::open_at(store.fd(), staging.path + "/tar.zst", flags, 0600);
+    Unpacked unpacked = Pipeline(tree.get(), split.get(), request, creators).run();
+    put_displaced_away(store, staging.path, unpacked);
     if (request.before_publish) request.before_publish();
     return publish(store, staging.path, meta_of(unpacked));
   } catch (...) {
@@ -298,11 +262,17 @@ LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned 
 
 LayerMeta unpack(const Store& store, const UnpackRequest& request, unsigned creators) {
   if (!request.diff_id) return unpack_new(store, request, creators);
-  const LayerStore layers(store);
-  if (const auto present = find_trusted(layers, *request.diff_id)) return *present;
   return with_context(concat("unpacking layer ", render(*request.diff_id)), [&] {
+    // What cannot be verified is fetched again: the bytes are at hand.
+    if (const auto present = LayerStore(store).find_layer(*request.diff_id)) {
+      if (!is_suspect(*present)) return *present;
+      if (is_exact(store, *request.diff_id)) {
+        if (const auto settled = settle_suspect_layer(store, *request.diff_id, nullptr)) return *settled;
+      }
+    }
     const DiffIdLock lock(store, *request.diff_id);
-    if (const auto present = find_trusted(layers, *request.diff_id)) return *present;
+    const auto present = LayerStore(store).find_layer(*request.diff_id);
+    if (present && !is_suspect(*present)) return *present;
     return unpack_new(store, request, creators);
   });
 }
@@ -399,11 +369,7 @@ void make_durable(const Store& store, const std::vector<Digest>& diff_ids) {
   for (const Digest& diff_id : diff_ids) {
     std::optional<LayerMeta> meta = LayerStore(store).find_layer(diff_id);
     // What an earlier boot left undurable was on its way while the power went: no sync mends that.
-    if (!meta || meta->durable || !is_trusted(*meta, read_boot_id())) continue;
-    meta->durable = true;
-    const sys::UniqueFd layer = sys::find_at(store.fd(), layer_path(diff_id), O_RDONLY | O_DIRECTORY);
-    if (layer)
-      sys::replace_file(layer.get(), "meta.json", render_layer_meta(*meta), 0600, sys::Durability::synced);
+    if (meta && !meta->durable && !is_suspect(*meta)) note_durable(store, *meta);
   }
 }
 
