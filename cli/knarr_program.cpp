@@ -47,6 +47,7 @@ constexpr const Verb* verbs[] = {
     &rm_verb,
     &rmi_verb,
     &run_verb,
+    &save_description,
     &start_verb,
     &stop_verb,
     &tag_verb,

@@ -38,11 +38,17 @@ std::optional<Reference> parse_name(const std::string& text) {
 
 // ---- OCI layouts ----
 
-std::string blob_name(const Digest& digest) {
+// Where a blob lies: in an OCI layout, in a directory of skopeo's.
+using BlobName = std::string (*)(const Digest&);
+std::string layout_name(const Digest& digest) {
   return concat("blobs/", digest.algorithm, '/', digest.hex);
 }
+std::string directory_name(const Digest& digest) {
+  return digest.hex;
+}
 
-std::string read_blob(const ArchiveFiles& files, const Descriptor& descriptor, std::size_t max_bytes) {
+std::string read_blob(const ArchiveFiles& files, const Descriptor& descriptor, std::size_t max_bytes,
+                      BlobName blob_name) {
   const std::string what = "blob " + render(descriptor.digest);
   std::string bytes = files.read(blob_name(descriptor.digest), max_bytes);
   if (bytes.size() != descriptor.size) {
@@ -57,14 +63,15 @@ Descriptor descend(const ArchiveFiles& files, Descriptor descriptor, const Platf
   constexpr int max_depth = 4;
   for (int depth = 0; is_index_type(descriptor.media_type); ++depth) {
     if (depth == max_depth) throw InvalidArgument("its indexes are nested too deeply");
-    const Index index = parse_index(read_blob(files, descriptor, max_manifest_bytes));
+    const Index index = parse_index(read_blob(files, descriptor, max_manifest_bytes, layout_name));
     require_type(index.media_type, descriptor);
     descriptor = Descriptor(require_platform(index, platform, "the archive"));
   }
   return descriptor;
 }
 
-LayerSource layer_source(const ArchiveFiles& files, const Descriptor& layer, const Digest& diff_id) {
+LayerSource layer_source(const ArchiveFiles& files, const Descriptor& layer, const Digest& diff_id,
+                         BlobName blob_name) {
   const std::string name = blob_name(layer.digest);
   require_layer(layer);
   if (files.size(name) != layer.size) {
@@ -74,20 +81,34 @@ LayerSource layer_source(const ArchiveFiles& files, const Descriptor& layer, con
   return {{diff_id, layer.digest, files.stream(name)}, layer.size};
 }
 
-ArchivedImage read_oci_image(const ArchiveFiles& files, const Descriptor& descriptor) {
+// Of a manifest whose digest was checked, or is given by nobody.
+ArchivedImage read_image(const ArchiveFiles& files, std::string manifest_json, BlobName blob_name) {
   ArchivedImage archived;
-  archived.manifest_json = read_blob(files, descriptor, max_manifest_bytes);
+  archived.manifest_json = std::move(manifest_json);
   const Manifest manifest = parse_manifest(archived.manifest_json);
-  require_type(manifest.media_type, descriptor);
   require_image_config(manifest.config);
-  archived.config_json = read_blob(files, manifest.config, max_config_bytes);
+  archived.config_json = read_blob(files, manifest.config, max_config_bytes, blob_name);
   archived.image = parse_image_config(archived.config_json, manifest.config.digest);
-  archived.image.manifest = descriptor.digest;
   archived.image.manifest_type = manifest.media_type;
   require_layer_count(manifest.layers.size(), archived.image.layers.size());
   for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
-    archived.layers.push_back(layer_source(files, manifest.layers[i], archived.image.layers[i]));
+    archived.layers.push_back(layer_source(files, manifest.layers[i], archived.image.layers[i], blob_name));
   }
+  return archived;
+}
+
+ArchivedImage read_oci_image(const ArchiveFiles& files, const Descriptor& descriptor) {
+  std::string manifest = read_blob(files, descriptor, max_manifest_bytes, layout_name);
+  require_type(parse_manifest(manifest).media_type, descriptor);
+  ArchivedImage archived = read_image(files, std::move(manifest), layout_name);
+  archived.image.manifest = descriptor.digest;
+  return archived;
+}
+
+// What skopeo calls "dir:" and podman docker-dir: one image, its manifest beside the blobs.
+ArchivedImage read_directory_image(const ArchiveFiles& files) {
+  ArchivedImage archived = read_image(files, files.read("manifest.json", max_manifest_bytes), directory_name);
+  archived.image.manifest = digest_of(archived.manifest_json);
   return archived;
 }
 
@@ -209,6 +230,7 @@ void make_manifest(ArchivedImage& archived, const std::vector<LayerMeta>& metas)
 // An archive of newer dockers is both; the layout has a digest for every byte.
 std::vector<ArchivedImage> read_images(const ArchiveFiles& files) {
   if (files.has("oci-layout") && files.has("index.json")) return read_oci_layout(files);
+  if (files.has("version") && files.has("manifest.json")) return {read_directory_image(files)};
   if (files.has("manifest.json")) return read_docker_archive(files);
   throw InvalidArgument(
       "it is neither a docker-archive (no manifest.json) nor an OCI layout (no index.json)");

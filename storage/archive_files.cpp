@@ -186,16 +186,6 @@ class DirectoryFiles : public ArchiveFiles {
 
 // ---- opening ----
 
-// A file nobody else sees: its name is gone before it has content.
-sys::UniqueFd make_spool(const Store& store) {
-  const Store::Staging staging = store.make_staging("archive");
-  const std::string path = staging.path + "/spool";
-  sys::UniqueFd fd = sys::open_at(store.fd(), path, O_RDWR | O_CREAT | O_EXCL, 0600);
-  sys::unlink_if_exists(store.fd(), path);
-  sys::unlink_if_exists(store.fd(), staging.path, AT_REMOVEDIR);
-  return fd;
-}
-
 sys::UniqueFd spool(const Store& store, int fd, const std::string& what) {
   sys::UniqueFd copy = make_spool(store);
   Decompressor decompressor(stream_of(fd, what));
@@ -233,6 +223,15 @@ std::string ArchiveFiles::read(const std::string& name, std::size_t max_bytes) c
     filled += got;
   }
   return content;
+}
+
+sys::UniqueFd make_spool(const Store& store) {
+  const Store::Staging staging = store.make_staging("archive");
+  const std::string path = staging.path + "/spool";
+  sys::UniqueFd fd = sys::open_at(store.fd(), path, O_RDWR | O_CREAT | O_EXCL, 0600);
+  sys::unlink_if_exists(store.fd(), path);
+  sys::unlink_if_exists(store.fd(), staging.path, AT_REMOVEDIR);
+  return fd;
 }
 
 ByteSource stream_of(int fd, const std::string& what) {

@@ -27,6 +27,9 @@ class ArchiveFiles {
 // copied into staging/. Throws InvalidArgument when a file is no tar.
 std::unique_ptr<ArchiveFiles> open_archive(const Store& store, const std::string& path);
 
+// A file in the store nobody else sees: its name is gone before it has content.
+sys::UniqueFd make_spool(const Store& store);
+
 // A descriptor read from its current position, for sources that are read once. It is borrowed; `what` names
 // it in errors.
 ByteSource stream_of(int fd, const std::string& what);

@@ -8,5 +8,6 @@ namespace knarr::cli {
 
 extern const Verb import_verb;
 extern const Verb load_verb;
+extern const Verb save_verb;
 
 }  // namespace knarr::cli

@@ -50,4 +50,32 @@ inline constexpr Verb import_description = {
     .completion = Completion::files,
 };
 
+inline constexpr auto save_flags = std::to_array<Flag>({
+    toggle("compress", 0, "Compress the layers in a directory (oci-dir, docker-dir)"),
+    text_flag("format", 0, "FORMAT", "docker-archive, oci-archive, oci-dir or docker-dir")
+        .with_default("docker-archive")
+        .one_of("docker-archive oci-archive oci-dir docker-dir"),
+    toggle("multi-image-archive", 'm', "Take all arguments for images, not for names of the first"),
+    text_flag("output", 'o', "FILE", "Write to a file or directory instead of standard output")
+        .completed_by(Completion::files),
+    toggle("quiet", 'q', "Print no progress"),
+    text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+    toggle("uncompressed", 0, "Leave the layers of OCI formats uncompressed"),
+});
+static_assert(is_well_formed(save_flags));
+
+inline constexpr Verb save_description = {
+    .paths = {"save", "image save"},
+    .usage = "[options] IMAGE [NAME...]",
+    .summary = "Save images to an archive",
+    .description =
+        "The layers are written as they came, byte for byte. The same image gives the same archive;\n"
+        "its files are dated by $SOURCE_DATE_EPOCH, or 1970.",
+    .examples = "save -o image.tar debian\nsave --format oci-archive -m debian busybox > both.tar",
+    .flags = save_flags,
+    .min_arguments = 1,
+    .topic = Topic::images,
+    .completion = Completion::images,
+};
+
 }  // namespace knarr::cli

@@ -311,6 +311,22 @@ std::string render_manifest(const Manifest& manifest) {
   return render_json(json);
 }
 
+std::string render_index(const Index& index) {
+  Json json = {{"schemaVersion", 2}, {"mediaType", index.media_type}, {"manifests", Json::array()}};
+  for (const Descriptor& manifest : index.manifests) json["manifests"].push_back(descriptor_json(manifest));
+  return render_json(json);
+}
+
+std::string render_archive_manifest(const std::vector<ArchiveEntry>& entries) {
+  Json json = Json::array();
+  for (const ArchiveEntry& entry : entries) {
+    Json one = {{"Config", entry.config}, {"Layers", entry.layers}};
+    one["RepoTags"] = entry.repo_tags.empty() ? Json() : Json(entry.repo_tags);
+    json.push_back(std::move(one));
+  }
+  return render_json(json);
+}
+
 std::string render_image_record(const Image& image) {
   Json json = common_json(image);
   json["version"] = image_record_version;

@@ -50,6 +50,8 @@ Image parse_image_config(std::string_view json, const Digest& config_digest);
 // A config for a file system tree without one (import): one layer, this platform.
 std::string render_image_config(const Image& image);
 std::string render_manifest(const Manifest& manifest);
+std::string render_index(const Index& index);
+std::string render_archive_manifest(const std::vector<ArchiveEntry>& entries);
 
 std::string render_image_record(const Image& image);
 Image parse_image_record(std::string_view json);

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/archive_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "rootless/sys/error.h"
+#include "rootless/sys/file.h"
+#include "storage/archive_files.h"
+#include "storage/content/compress.h"
+#include "storage/content/hash.h"
+#include "storage/image/image_config_json.h"
+#include "storage/layer/assemble.h"
+#include "storage/layer/tar_writer.h"
+#include "storage/output_place.h"
+
+namespace knarr::storage {
+namespace {
+
+constexpr std::string_view oci_index_type = "application/vnd.oci.image.index.v1+json";
+constexpr std::string_view oci_manifest_type = "application/vnd.oci.image.manifest.v1+json";
+constexpr std::string_view oci_config_type = "application/vnd.oci.image.config.v1+json";
+constexpr std::string_view oci_layer_type = "application/vnd.oci.image.layer.v1.tar";
+constexpr std::string_view docker_manifest_type = "application/vnd.docker.distribution.manifest.v2+json";
+constexpr std::string_view docker_config_type = "application/vnd.docker.container.image.v1+json";
+constexpr std::string_view docker_layer_type = "application/vnd.docker.image.rootfs.diff.tar";
+
+// ---- where the files of an archive go ----
+
+class ArchiveSink {
+ public:
+  virtual ~ArchiveSink() = default;
+  // The file is as large as `size` says, or it is an error.
+  virtual void add(const std::string& name, std::uint64_t size, const ByteSource& content) = 0;
+  virtual void publish() = 0;
+
+  void add(const std::string& name, std::string_view content) {
+    add(name, content.size(), [content](char* buffer, std::size_t size) mutable {
+      const std::size_t part = content.copy(buffer, size);
+      content.remove_prefix(part);
+      return part;
+    });
+  }
+};
+
+void copy(const ByteSource& source, const ByteSink& sink) {
+  std::string buffer(256u << 10, '\0');
+  while (const std::size_t got = source(buffer.data(), buffer.size()))
+    sink(std::string_view(buffer).substr(0, got));
+}
+
+class TarSink : public ArchiveSink {
+ public:
+  TarSink(const std::string& path, std::int64_t mtime)
+      : file_(path), tar_(sink_to(file_.fd(), path == "-" ? "standard output" : path)), mtime_(mtime) {}
+
+  void add(const std::string& name, std::uint64_t size, const ByteSource& content) override {
+    add_parents(name);
+    TarEntry entry = describe(TarType::file, name, 0644);
+    entry.size = size;
+    tar_.add(entry);
+    copy(content, [&](std::string_view bytes) { tar_.write(bytes); });
+  }
+  void publish() override {
+    tar_.finish();
+    file_.publish();
+  }
+
+ private:
+  TarEntry describe(TarType type, const std::string& path, std::uint32_t mode) const {
+    TarEntry entry;
+    entry.type = type;
+    entry.path = path;
+    entry.mode = mode;
+    entry.mtime.tv_sec = mtime_;
+    return entry;
+  }
+  void add_parents(const std::string& name) {
+    for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+      const std::string directory = name.substr(0, slash);
+      if (directories_.insert(directory).second) tar_.add(describe(TarType::directory, directory, 0755));
+    }
+  }
+
+  OutputFile file_;
+  TarWriter tar_;
+  std::int64_t mtime_;
+  std::set<std::string> directories_;
+};
+
+class DirectorySink : public ArchiveSink {
+ public:
+  explicit DirectorySink(const std::string& path) : directory_(path) {}
+
+  void add(const std::string& name, std::uint64_t size, const ByteSource& content) override {
+    if (const std::size_t slash = name.rfind('/'); slash != std::string::npos)
+      sys::make_directories(directory_.fd(), name.substr(0, slash), 0755);
+    const sys::UniqueFd file = sys::open_at(directory_.fd(), name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    std::uint64_t written = 0;
+    copy(content, [&](std::string_view bytes) {
+      sys::write_all(file.get(), bytes, name);
+      written += bytes.size();
+    });
+    if (written != size) throw Error(concat(name, " has ", written, " bytes, not ", size));
+  }
+  void publish() override { directory_.publish(); }
+
+ private:
+  OutputDirectory directory_;
+};
+
+// ---- an image as blobs ----
+
+class ImageWriter {
+ public:
+  ImageWriter(const Store& store, const SaveOptions& options, ArchiveSink& sink)
+      : store_(store), options_(options), sink_(sink) {}
+
+  void write(const std::vector<ImageToSave>& images) {
+    switch (options_.format) {
+      case ArchiveFormat::docker_archive:
+        return write_docker_archive(images);
+      case ArchiveFormat::oci_archive:
+      case ArchiveFormat::oci_dir:
+        return write_layout(images);
+      case ArchiveFormat::docker_dir:
+        return write_docker_dir(images.at(0).image);
+    }
+  }
+
+ private:
+  using NameOf = std::function<std::string(const Digest&)>;
+
+  // ---- docker-archive ----
+
+  void write_docker_archive(const std::vector<ImageToSave>& images) {
+    std::vector<ArchiveEntry> entries;
+    for (const ImageToSave& each : images) {
+      ArchiveEntry entry{.config = each.image.id + ".json", .repo_tags = each.names, .layers = {}};
+      for (const Digest& layer : each.image.layers) {
+        entry.layers.push_back(layer.hex + ".tar");
+        add_plain_layer(layer, entry.layers.back());
+      }
+      add_once(entry.config, read_config(each.image));
+      entries.push_back(std::move(entry));
+    }
+    sink_.add("manifest.json", render_archive_manifest(entries));
+  }
+
+  // ---- OCI layouts ----
+
+  void write_layout(const std::vector<ImageToSave>& images) {
+    const NameOf name = [](const Digest& digest) {
+      return concat("blobs/", digest.algorithm, '/', digest.hex);
+    };
+    sink_.add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
+    Index index;
+    index.media_type = oci_index_type;
+    for (const ImageToSave& each : images) {
+      const std::string manifest = write_blobs(each.image, oci_manifest_type, name);
+      Descriptor descriptor;
+      descriptor.media_type = oci_manifest_type;
+      descriptor.digest = digest_of(manifest);
+      descriptor.size = manifest.size();
+      add_once(name(descriptor.digest), manifest);
+      if (each.names.empty()) index.manifests.push_back(descriptor);
+      for (const std::string& reference : each.names) {
+        descriptor.annotations = {{"org.opencontainers.image.ref.name", reference}};
+        index.manifests.push_back(descriptor);
+      }
+    }
+    sink_.add("index.json", render_index(index));
+  }
+
+  // ---- docker-dir ----
+
+  void write_docker_dir(const Image& image) {
+    sink_.add("version", "Directory Transport Version: 1.1\n");
+    const NameOf name = [](const Digest& digest) { return digest.hex; };
+    sink_.add("manifest.json", write_blobs(image, docker_manifest_type, name));
+  }
+
+  // ---- both ----
+
+  // Writes layers and config; returns the manifest: the one the image came with where it tells of the same
+  // blobs, else a new one.
+  std::string write_blobs(const Image& image, std::string_view manifest_type, const NameOf& name) {
+    const bool is_oci = manifest_type == oci_manifest_type;
+    Manifest manifest;
+    for (const Digest& layer : image.layers) manifest.layers.push_back(add_layer(layer, is_oci, name));
+    const std::string config = read_config(image);
+    manifest.media_type = manifest_type;
+    manifest.config.media_type = is_oci ? oci_config_type : docker_config_type;
+    manifest.config.digest = {"sha256", image.id};
+    manifest.config.size = config.size();
+    add_once(name(manifest.config.digest), config);
+
+    std::string original = ImageStore(store_).read_manifest_json(image);
+    const Manifest old = parse_manifest(original);
+    if (is_same(old, manifest) && digest_of(original) == image.manifest) return original;
+    if (is_oci) manifest.annotations = old.annotations;
+    return render_manifest(manifest);
+  }
+
+  static bool is_same(const Manifest& old, const Manifest& wanted) {
+    if (old.media_type != wanted.media_type || old.config.digest != wanted.config.digest) return false;
+    if (old.layers.size() != wanted.layers.size()) return false;
+    for (std::size_t i = 0; i < old.layers.size(); ++i) {
+      if (old.layers[i].digest != wanted.layers[i].digest) return false;
+    }
+    return true;
+  }
+
+  Descriptor add_layer(const Digest& diff_id, bool is_oci, const NameOf& name) {
+    Descriptor descriptor;
+    if (options_.compress) {
+      descriptor = add_compressed_layer(diff_id, name);
+      descriptor.media_type = is_oci ? concat(oci_layer_type, "+gzip") : concat(docker_layer_type, ".gzip");
+    } else {
+      descriptor.digest = diff_id;
+      descriptor.size = add_plain_layer(diff_id, name(diff_id));
+      descriptor.media_type = is_oci ? oci_layer_type : docker_layer_type;
+    }
+    return descriptor;
+  }
+
+  // Returns its size.
+  std::uint64_t add_plain_layer(const Digest& diff_id, const std::string& name) {
+    const std::optional<LayerMeta> meta = LayerStore(store_).find_layer(diff_id);
+    if (!meta) throw NotFound(concat("layer ", render(diff_id), " is not in the store"));
+    if (written_.insert(name).second) sink_.add(name, meta->tar_bytes, layer_tar(store_, diff_id));
+    return meta->tar_bytes;
+  }
+
+  // Digest and size come before the bytes in every format, so they are known only after a copy on the disk.
+  Descriptor add_compressed_layer(const Digest& diff_id, const NameOf& name) {
+    if (const auto known = compressed_.find(diff_id); known != compressed_.end()) return known->second;
+    const sys::UniqueFd spool = make_spool(store_);
+    Descriptor blob;
+    Hasher hasher;
+    const auto compressor = make_compressor(Compression::gzip, [&](std::string_view bytes) {
+      hasher.update(bytes);
+      blob.size += bytes.size();
+      sys::write_all(spool.get(), bytes, "a compressed layer into the store");
+    });
+    copy(layer_tar(store_, diff_id), [&](std::string_view bytes) { compressor->write(bytes); });
+    compressor->finish();
+    blob.digest = hasher.finish();
+    if (::lseek(spool.get(), 0, SEEK_SET) < 0) throw_errno("reading a compressed layer");
+    if (written_.insert(name(blob.digest)).second)
+      sink_.add(name(blob.digest), blob.size, stream_of(spool.get(), "a compressed layer"));
+    compressed_.emplace(diff_id, blob);
+    return blob;
+  }
+
+  void add_once(const std::string& name, const std::string& content) {
+    if (written_.insert(name).second) sink_.add(name, content);
+  }
+
+  std::string read_config(const Image& image) const {
+    std::string config = ImageStore(store_).read_config_json(image);
+    verify_digest(config, {"sha256", image.id}, "the config");
+    return config;
+  }
+
+  const Store& store_;
+  const SaveOptions& options_;
+  ArchiveSink& sink_;
+  std::set<std::string> written_;
+  std::map<Digest, Descriptor> compressed_;
+};
+
+std::unique_ptr<ArchiveSink> make_sink(const SaveOptions& options, const std::string& path) {
+  if (is_directory_format(options.format)) return std::make_unique<DirectorySink>(path);
+  return std::make_unique<TarSink>(path, options.mtime);
+}
+
+constexpr std::pair<std::string_view, ArchiveFormat> formats[] = {
+    {"docker-archive", ArchiveFormat::docker_archive},
+    {"oci-archive", ArchiveFormat::oci_archive},
+    {"oci-dir", ArchiveFormat::oci_dir},
+    {"docker-dir", ArchiveFormat::docker_dir},
+};
+
+}  // namespace
+
+std::optional<ArchiveFormat> parse_archive_format(std::string_view name) {
+  for (const auto& [known, format] : formats) {
+    if (name == known) return format;
+  }
+  return std::nullopt;
+}
+
+bool is_directory_format(ArchiveFormat format) {
+  return format == ArchiveFormat::oci_dir || format == ArchiveFormat::docker_dir;
+}
+
+void save_archive(const Store& store, const std::vector<ImageToSave>& images, const SaveOptions& options,
+                  const std::string& path) {
+  if (options.format == ArchiveFormat::docker_dir && images.size() > 1)
+    throw Unsupported("a docker-dir holds one image only");
+  const std::unique_ptr<ArchiveSink> sink = make_sink(options, path);
+  ImageWriter(store, options, *sink).write(images);
+  sink->publish();
+}
+
+}  // namespace knarr::storage

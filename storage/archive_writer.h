@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images to files: docker-archive (.tar as docker save writes it), oci-archive (.tar of an OCI layout), an
+// OCI layout directory, docker-dir (skopeo's "dir:"). Run inside R. The same images give the same bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/image/image_store.h"
+
+namespace knarr::storage {
+
+enum class ArchiveFormat { docker_archive, oci_archive, oci_dir, docker_dir };
+std::optional<ArchiveFormat> parse_archive_format(std::string_view name);  // "docker-archive", ...
+bool is_directory_format(ArchiveFormat format);
+
+struct ImageToSave {
+  Image image;
+  std::vector<std::string> names;  // full names it shall have in the archive; may be none
+};
+
+struct SaveOptions {
+  ArchiveFormat format = ArchiveFormat::docker_archive;
+  bool compress = false;   // layers by gzip; a docker-archive has plain ones always
+  std::int64_t mtime = 0;  // of the files in a tar
+};
+
+// To a file, a directory that is not there yet or empty, or "-": standard output. Layers are as they were
+// loaded, byte for byte. All or nothing appears at `path`. Throws Unsupported when a format cannot hold that
+// many images.
+void save_archive(const Store& store, const std::vector<ImageToSave>& images, const SaveOptions& options,
+                  const std::string& path);
+
+}  // namespace knarr::storage
