@@ -8,7 +8,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr const Verb* verbs[] = {&import_verb, &load_verb, &save_verb};
+constexpr const Verb* verbs[] = {&import_verb, &load_verb, &save_verb, &verify_layers_verb};
 
 }  // namespace
 

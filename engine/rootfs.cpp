@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "engine/helpers.h"
 #include "rootless/sys/error.h"
+#include "rootless/sys/process.h"
 #include "storage/layer/layer.h"
 #include "storage/tree_copy.h"
 
@@ -81,11 +83,59 @@ bool exists(const std::string& path) {
   return sys::stat_at(AT_FDCWD, path).has_value();
 }
 
+constexpr const char* fetch_again = "fetch the image again: knarr pull or knarr load";
+
+// Reads layers the machine may have stopped in the middle of. That needs digests, which knarr-store has; once
+// a layer was found whole nobody asks again.
+void verify_layers(const Engine& engine, const std::vector<std::string>& diff_ids) {
+  std::vector<std::string> argv = {helper_path("knarr-store"), "--root",
+                                   engine.store().root(),      "--runroot",
+                                   engine.paths().run_root,    "__verify-layers"};
+  argv.insert(argv.end(), diff_ids.begin(), diff_ids.end());
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  const sys::CommandResult result = sys::run_command(argv, environment);
+  if (result.status.code == 0) return;
+  constexpr std::string_view mark = "Error: ";
+  const std::size_t start = result.errors.rfind(mark);
+  Error error(start == std::string::npos ? "its layers could not be verified: " + result.errors
+                                         : result.errors.substr(start + mark.size()));
+  error.set_hint(fetch_again);
+  throw error;
+}
+
+// A record does not hold its names: only an error is worth looking for one.
+std::string name_of(const Engine& engine, const storage::Image& record) {
+  const auto image = engine.images().find_image(record.id);
+  return image && !image->names.empty() ? image->names.front() : record.id;
+}
+
+void require_layers(const Engine& engine, const storage::Image& image) {
+  const storage::LayerStore layers(engine.store());
+  std::vector<std::string> suspects;
+  for (const storage::Digest& layer : image.layers) {
+    const std::optional<storage::LayerMeta> meta = layers.find_layer(layer);
+    if (!meta) {
+      NotFound error(concat("its layer ", render(layer), " is not in the store"));
+      error.set_hint(fetch_again);
+      throw error;
+    }
+    if (storage::is_suspect(*meta)) suspects.push_back(render(layer));
+  }
+  if (!suspects.empty()) verify_layers(engine, suspects);
+}
+
 }  // namespace
 
 std::vector<std::string> image_trees(const Engine& engine, const std::string& name_or_id) {
   const auto image = engine.images().find_record(name_or_id);
   if (!image) throw NotFound(concat(name_or_id, ": image not known"));
+  try {
+    require_layers(engine, *image);
+  } catch (Error& error) {
+    error.add_context("image " + name_of(engine, *image));
+    throw;
+  }
   const storage::LayerStore layers(engine.store());
   std::vector<std::string> trees;
   trees.reserve(image->layers.size());

@@ -9,5 +9,6 @@ namespace knarr::cli {
 extern const Verb import_verb;
 extern const Verb load_verb;
 extern const Verb save_verb;
+extern const Verb verify_layers_verb;
 
 }  // namespace knarr::cli

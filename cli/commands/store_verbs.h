@@ -78,4 +78,13 @@ inline constexpr Verb save_description = {
     .completion = Completion::images,
 };
 
+inline constexpr Verb verify_layers_description = {
+    .paths = {"__verify-layers"},
+    .usage = "DIGEST [DIGEST...]",
+    .summary = "Compare layers of an earlier boot with what they were",
+    .min_arguments = 1,
+    .topic = Topic::engine,
+    .hidden = true,
+};
+
 }  // namespace knarr::cli

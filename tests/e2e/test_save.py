@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 
 import pytest
-from harness import IMAGE
+from harness import IMAGE, eventually
 
 ARCHIVES = ["docker-archive", "oci-archive"]
 DIRECTORIES = ["oci-dir", "docker-dir"]
@@ -272,3 +272,42 @@ def test_a_link_to_an_archive_stays_one(knarr, scratch):
         file.write("before")
     knarr("save", "-o", scratch + "/link", IMAGE)
     assert os.path.islink(scratch + "/link") and "manifest.json" in members(scratch + "/saved")
+
+
+# Layers the machine stopped in the middle of.
+
+def forget_durability(engine):
+    """As if the machine had stopped before the layer was on the disk."""
+    layer, = os.listdir(engine.root + "/layers")
+    path = f"{engine.root}/layers/{layer}/meta.json"
+
+    def is_durable():
+        with open(path) as file:
+            return json.load(file)["durable"]
+    eventually(is_durable)  # a process in the background is about to say so
+    with open(path) as file:
+        record = json.load(file)
+    record.update(durable=False, boot_id="00000000-0000-0000-0000-000000000000")
+    with open(path, "w") as file:
+        json.dump(record, file)
+    return layer, is_durable
+
+
+def test_run_verifies_a_layer_that_may_be_torn(fresh, image):
+    fresh("load", "-q", "-i", image("busybox"))
+    _, is_durable = forget_durability(fresh)
+    assert fresh("run", "--rm", IMAGE, "echo", "it runs") == "it runs"
+    assert is_durable()
+
+
+def test_run_names_a_torn_layer_and_the_cure(fresh, image):
+    fresh("load", "-q", "-i", image("busybox"))
+    layer, _ = forget_durability(fresh)
+    fresh("unshare", "truncate", "-s", "0", f"{fresh.root}/layers/{layer}/diff/bin/busybox")
+    text = fresh.fails(125, "run", "--rm", IMAGE, "true")
+    assert f'image {IMAGE}: layer sha256:{layer}: file "bin/busybox" is shorter than it was' in text
+    assert "knarr load" in text
+    # It is out of the way; the image is whole again when it is fetched again.
+    assert "is not in the store" in fresh.error("run", "--rm", IMAGE, "true")
+    fresh("load", "-q", "-i", image("busybox"))
+    assert fresh("run", "--rm", IMAGE, "echo", "it runs") == "it runs"
