@@ -15,6 +15,7 @@
 #include "storage/archive_files.h"
 #include "storage/content/compress.h"
 #include "storage/content/hash.h"
+#include "storage/image/image_checks.h"
 #include "storage/image/image_config_json.h"
 #include "storage/layer/assemble.h"
 #include "storage/layer/tar_writer.h"
@@ -23,12 +24,7 @@
 namespace knarr::storage {
 namespace {
 
-constexpr std::string_view oci_index_type = "application/vnd.oci.image.index.v1+json";
-constexpr std::string_view oci_manifest_type = "application/vnd.oci.image.manifest.v1+json";
-constexpr std::string_view oci_config_type = "application/vnd.oci.image.config.v1+json";
 constexpr std::string_view oci_layer_type = "application/vnd.oci.image.layer.v1.tar";
-constexpr std::string_view docker_manifest_type = "application/vnd.docker.distribution.manifest.v2+json";
-constexpr std::string_view docker_config_type = "application/vnd.docker.container.image.v1+json";
 constexpr std::string_view docker_layer_type = "application/vnd.docker.image.rootfs.diff.tar";
 
 // ---- where the files of an archive go ----
