@@ -2,14 +2,13 @@
 #include "engine/container_tree.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "engine/live_container.h"
 #include "engine/rootfs.h"
 #include "rootless/sys/error.h"
+#include "rootless/sys/in_root.h"
 #include "storage/overlay/mount.h"
 
 namespace knarr::engine {
@@ -23,7 +22,7 @@ std::string host_source(const Engine& engine, const MountRequest& mount) {
 
 void bind_onto(int root_fd, const std::string& source, const MountRequest& mount) {
   const std::string& destination = mount.destination;
-  const sys::UniqueFd target = find_in_root(root_fd, destination, O_PATH);
+  const sys::UniqueFd target = sys::find_in_root(root_fd, destination, O_PATH);
   if (!target) return;  // never started: the mount point was not made yet
   const sys::UniqueFd tree(
       ::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
@@ -70,29 +69,6 @@ sys::UniqueFd open_container_root(const Engine& engine, const ContainerConfig& c
   sys::UniqueFd root = sys::open_at(AT_FDCWD, concat("/proc/", process.pid, "/root"), O_PATH | O_DIRECTORY);
   if (!sys::is_alive(process)) throw Conflict(concat("container ", config.name, " ended meanwhile"));
   return root;
-}
-
-sys::UniqueFd find_in_root(int root_fd, const std::string& path, int flags) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  // A container that renames without end must not keep us for ever.
-  constexpr int attempts = 64;
-  for (int attempt = 1;; ++attempt) {
-    sys::UniqueFd found(static_cast<int>(::syscall(SYS_openat2, root_fd, path.c_str(), &how, sizeof(how))));
-    if (found) return found;
-    // EAGAIN: something was renamed during the look-up, and the kernel cannot tell whether ".." left the
-    // root.
-    if ((errno == EAGAIN || errno == EINTR) && attempt < attempts) continue;
-    if (errno == ENOENT || errno == ENOTDIR) return {};
-    throw_errno("opening ", path, " in the container");
-  }
-}
-
-sys::UniqueFd open_in_root(int root_fd, const std::string& path, int flags) {
-  sys::UniqueFd found = find_in_root(root_fd, path, flags);
-  if (!found) throw NotFound(concat("\"", path, "\" could not be found in the container"));
-  return found;
 }
 
 }  // namespace knarr::engine

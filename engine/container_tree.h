@@ -15,9 +15,4 @@ namespace knarr::engine {
 // caller holds its lock: two mounts of one upper directory would spoil it.
 sys::UniqueFd open_container_root(const Engine& engine, const ContainerConfig& config);
 
-// openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS): absolute paths and links start at root_fd. Empty when
-// missing.
-sys::UniqueFd find_in_root(int root_fd, const std::string& path, int flags);
-sys::UniqueFd open_in_root(int root_fd, const std::string& path, int flags);
-
 }  // namespace knarr::engine

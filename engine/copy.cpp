@@ -9,6 +9,7 @@
 
 #include "engine/container_tree.h"
 #include "rootless/sys/error.h"
+#include "rootless/sys/in_root.h"
 #include "storage/tree_copy.h"
 
 namespace knarr::engine {
@@ -31,10 +32,10 @@ class Place {
   const std::string& text() const { return text_; }
 
   sys::UniqueFd find(const std::string& path, int flags) const {
-    return on_host() ? sys::find_at(AT_FDCWD, path, flags) : find_in_root(root_.get(), path, flags);
+    return on_host() ? sys::find_at(AT_FDCWD, path, flags) : sys::find_in_root(root_.get(), path, flags);
   }
   sys::UniqueFd open(const std::string& path, int flags) const {
-    if (!on_host()) return open_in_root(root_.get(), path, flags);
+    if (!on_host()) return sys::open_in_root(root_.get(), path, flags);
     sys::UniqueFd found = sys::find_at(AT_FDCWD, path, flags);
     if (!found) throw NotFound(concat("\"", path, "\" could not be found on the host"));
     return found;

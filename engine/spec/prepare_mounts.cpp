@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The host's side of the mounts. All else in this folder is pure.
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "engine/spec/spec.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
+#include "rootless/sys/in_root.h"
 
 namespace knarr::engine {
 
@@ -30,19 +30,11 @@ bool has_source(const SpecMount& mount) {
   throw error;
 }
 
-// What is in the source may be another container's making: links in it must not lead out.
-sys::UniqueFd open_beneath(const std::string& root, const std::string& subpath) {
-  const sys::UniqueFd directory = sys::open_at(AT_FDCWD, root, O_PATH | O_DIRECTORY);
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return sys::UniqueFd(
-      static_cast<int>(::syscall(SYS_openat2, directory.get(), subpath.c_str(), &how, sizeof how)));
-}
-
 void pin_subpath(SpecMount& mount) {
   if (mount.subpath.empty()) return;
-  const sys::UniqueFd found = open_beneath(mount.source, mount.subpath);
+  // What is in the source may be another container's making: links in it must not lead out.
+  const sys::UniqueFd source = sys::open_at(AT_FDCWD, mount.source, O_PATH | O_DIRECTORY);
+  const sys::UniqueFd found = sys::find_in_root(source.get(), mount.subpath, O_PATH);
   struct stat status;
   if (!found || ::fstat(found.get(), &status) < 0) {
     throw_errno("mounting ", mount.destination, " from ", mount.source, "/", mount.subpath);
