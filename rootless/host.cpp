@@ -15,6 +15,7 @@
 
 #include "rootless/capability.h"
 #include "rootless/helpers.h"
+#include "rootless/subid_source.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
 #include "rootless/user.h"
@@ -45,11 +46,6 @@ IdMap read_own_map(const char* path) {
   return *map;
 }
 
-std::vector<SubIdRange> read_ranges(const char* path, const HostFacts& host) {
-  const auto file = sys::read_file_if_exists(AT_FDCWD, path);
-  return file ? parse_subid(*file, host.user_name, host.uid) : std::vector<SubIdRange>{};
-}
-
 // Both maps have ranges or neither: an image needs the same ids as users and as groups.
 void plan_new_r(HostFacts& host) {
   host.r_maps = {plan_r_map(host.uid, {}), plan_r_map(host.gid, {})};
@@ -57,10 +53,9 @@ void plan_new_r(HostFacts& host) {
   const auto newuidmap = find_id_map_helper("newuidmap");
   const auto newgidmap = find_id_map_helper("newgidmap");
   if (!newuidmap || !newgidmap) return;
-  const auto uid_ranges = read_ranges("/etc/subuid", host);
-  const auto gid_ranges = read_ranges("/etc/subgid", host);
-  if (uid_ranges.empty() || gid_ranges.empty()) return;
-  host.r_maps = {plan_r_map(host.uid, uid_ranges), plan_r_map(host.gid, gid_ranges)};
+  const SubIdRanges ranges = read_subid_ranges(host.user_name, host.uid);
+  if (ranges.uids.empty() || ranges.gids.empty()) return;
+  host.r_maps = {plan_r_map(host.uid, ranges.uids), plan_r_map(host.gid, ranges.gids)};
   host.newuidmap = *newuidmap;
   host.newgidmap = *newgidmap;
 }

@@ -72,6 +72,23 @@ def test_several_ranges(machine, image, scratch):
     assert engine("run", "--rm", "-u", "70500", IMAGE, "id", "-u") == "70500"
 
 
+def test_ranges_from_another_source_than_the_files(machine, image, scratch):
+    conf, program = os.path.join(scratch, "nsswitch.conf"), os.path.join(scratch, "getsubids")
+    with open(conf, "w") as file:
+        file.write("passwd: files\nsubid: sss\n")
+    with open(program, "w") as file:
+        file.write(f'#!/bin/sh\n[ "$1" = -g ] && shift\n[ "$1" = {machine.user.pw_name} ] && echo "0: $1 300000 1000"\n')
+    os.chmod(program, 0o755)
+    # newuidmap itself does not know of it: its files grant the same.
+    subid = os.path.join(scratch, "subid")
+    with open(subid, "w") as file:
+        file.write(f"{machine.user.pw_name}:300000:65536\n")
+    engine = machine.engine(f"""mount --bind {conf} /etc/nsswitch.conf; mount --bind {subid} /etc/subuid; mount --bind {subid} /etc/subgid
+        touch /usr/bin/getsubids; mount --bind {program} /usr/bin/getsubids""")
+    works(engine, image)
+    assert engine("run", "--rm", IMAGE, "cat", "/proc/self/uid_map").split()[-1] == "1000"
+
+
 # User namespaces.
 
 SUPPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support")
