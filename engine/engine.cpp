@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "engine/boot.h"
 #include "engine/live_container.h"
 #include "engine/monitor/record_files.h"
 #include "rootless/sys/error.h"
@@ -24,6 +25,7 @@ Engine::Engine(EngineOptions options)
       host_(rootless::gather_host_facts()),
       paths_(rootless::prepare_paths(options_.paths)),
       store_(storage::Store::open(paths_.store_root)) {
+  begin_boot(paths_.run_root);
   if (!options_.warn) options_.warn = [](const std::string&) {};
 }
 

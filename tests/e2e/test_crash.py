@@ -213,3 +213,23 @@ def test_a_reboot_forgets_what_ran(knarr):
     assert sorted(knarr("ps", "-a", "--format", "{{.Names}}").split()) == ["box", "other"]
     assert knarr("ps", "-q") == ""
     assert knarr("start", "-a", container) == "again"
+
+
+def test_a_run_directory_that_survives_a_reboot_is_not_believed(knarr):
+    """The fall-back in /tmp does. Its mark of another boot makes it one that did."""
+    with subprocess.Popen(["sleep", "1000"]) as bystander:
+        container = knarr.start("--rm", "--name", "gone")
+        state = knarr.state("gone")
+        os.kill(state["ConmonPid"], signal.SIGKILL)
+        assert wait_process(state["Pid"])
+        with open(f"/proc/{bystander.pid}/stat") as file:
+            start = file.read().rpartition(")")[2].split()[19]
+        # By chance an innocent process has pid and start time of what ran before the reboot.
+        with open(os.path.join(knarr.runroot, "containers", container, "pids"), "w") as file:
+            file.write(f"{state['ConmonPid']} 1 {bystander.pid} {start}\n")
+        with open(os.path.join(knarr.runroot, "boot-id"), "w") as file:
+            file.write("5d1ae10c-0000-0000-0000-000000000000\n")
+        knarr("run", "--rm", IMAGE, "true")
+        assert bystander.poll() is None
+        assert knarr("ps", "-aq") == ""
+        bystander.kill()
