@@ -18,6 +18,18 @@ namespace {
 
 constexpr const char* live_containers = "/containers";
 
+// As render_id_map() does for a pair of maps; empty when the process is gone.
+std::string read_maps(pid_t pid) {
+  std::string maps;
+  for (const char* name : {"uid_map", "gid_map"}) {
+    const auto text = sys::read_file_if_exists(AT_FDCWD, concat("/proc/", pid, "/", name));
+    const auto map = text ? rootless::parse_id_map(*text) : std::nullopt;
+    if (!map) return {};
+    maps += concat(maps.empty() ? "" : "\n", rootless::render_id_map(*map));
+  }
+  return maps;
+}
+
 }  // namespace
 
 Engine::Engine(EngineOptions options)
@@ -83,7 +95,30 @@ std::vector<sys::ProcessId> Engine::r_candidates() const {
 }
 
 void Engine::enter_r() const {
-  if (rootless::enter_r(host_, r_candidates()) == rootless::Entered::single_id) warn_single_id();
+  const rootless::Entered entered = rootless::enter_r(host_, r_candidates());
+  if (entered == rootless::Entered::single_id) warn_single_id();
+  if (entered != rootless::Entered::joined) warn_other_maps();
+}
+
+void Engine::warn_other_maps() const {
+  if (host_.rootful || host_.inside_user_namespace) return;
+  const std::string maps =
+      concat(rootless::render_id_map(host_.r_maps.uids), "\n", rootless::render_id_map(host_.r_maps.gids));
+  std::string names;
+  const std::string directory = paths_.run_root + live_containers;
+  for (const std::string& id : sys::list_directory(AT_FDCWD, directory)) {
+    const auto live = LiveContainer::find(directory + "/" + id);
+    if (!live || read_maps(live->pids().monitor.pid) == maps) continue;
+    const auto line = containers().read_if_exists(id, "summary");
+    const auto summary = line ? parse_summary(*line) : std::nullopt;
+    names += concat(names.empty() ? "" : ", ", summary ? summary->name : id.substr(0, 12));
+  }
+  const std::string marker = paths_.run_root + "/warned-maps";
+  if (names.empty() || sys::read_file_if_exists(AT_FDCWD, marker) == maps) return;
+  sys::replace_file(AT_FDCWD, marker, maps, 0600, sys::Durability::none);
+  warn(concat("the ids that /etc/subuid and /etc/subgid grant have changed: ", names,
+              " keep the old ones until they are stopped, and what they share with other containers may "
+              "have other owners there"));
 }
 
 void Engine::warn_single_id() const {

@@ -50,6 +50,9 @@ class Engine {
   void enter_r() const;
   // Tells the user once per boot that R has one id only, and what is lost.
   void warn_single_id() const;
+  // Tells the user once which running containers keep the ids of an R that /etc/subuid no longer describes.
+  // For who has made a new R.
+  void warn_other_maps() const;
   // The driver for this store; probed once per boot.
   storage::OverlayFacts overlay() const;
 

@@ -21,6 +21,7 @@ struct Launcher::Handover {
   char error[2048];
   char hint[1024];
   bool single_id;
+  bool new_r;  // and not joined
 };
 
 namespace {
@@ -83,6 +84,7 @@ int Launcher::serve(const Engine& engine) {
     detach_standard_streams();
     const auto entered = rootless::enter_r(engine.host(), engine.r_candidates());
     handover_->single_id = entered == rootless::Entered::single_id;
+    handover_->new_r = entered == rootless::Entered::created || handover_->single_id;
     init::mark(trace_, "monitor", "entered the user namespace");
   } catch (const Error& error) {
     copy_text(handover_->error, sizeof(handover_->error), error.message());
@@ -125,6 +127,7 @@ Launched Launcher::launch(const Engine& engine, monitor::Plan plan, const InitPl
   if (trace_ != nullptr) tell_trace(*trace_, words, engine.options().trace);
   if (report.kind != monitor::StartReport::Kind::started) throw_launch_failure(report, words);
   if (handover_->single_id) engine.warn_single_id();
+  if (handover_->new_r) engine.warn_other_maps();
   return {.init = report.pid, .client = std::move(attach_.first)};
 }
 

@@ -72,6 +72,26 @@ def test_several_ranges(machine, image, scratch):
     assert engine("run", "--rm", "-u", "70500", IMAGE, "id", "-u") == "70500"
 
 
+def write_subid(path, machine, start):
+    with open(path, "w") as file:
+        file.write(f"{machine.user.pw_name}:{start}:65536\n")
+
+
+def test_changed_ranges_are_said_once(machine, image, scratch):
+    """Each command of this machine sees the file anew."""
+    subid = os.path.join(scratch, "subid")
+    write_subid(subid, machine, 300000)
+    engine = machine.engine(f"mount --bind {subid} /etc/subuid; mount --bind {subid} /etc/subgid")
+    engine("load", "-q", "-i", image("busybox"))
+    engine.start("--name", "veteran")
+    assert "veteran" not in engine.result("run", "--rm", IMAGE, "true").err
+    write_subid(subid, machine, 500000)
+    said = [engine.result("run", "--rm", IMAGE, "true") for _ in range(2)]
+    assert [result.status for result in said] == [0, 0]
+    assert "veteran" in said[0].err and "/etc/subuid" in said[0].err and said[1].err == ""
+    assert engine("exec", "veteran", "id", "-u") == "0"
+
+
 def test_ranges_from_another_source_than_the_files(machine, image, scratch):
     conf, program = os.path.join(scratch, "nsswitch.conf"), os.path.join(scratch, "getsubids")
     with open(conf, "w") as file:
