@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "engine/helpers.h"
+#include "engine/in_r.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/process.h"
 #include "storage/layer/layer.h"
@@ -68,15 +69,6 @@ void give_to_container_root(const storage::RootfsPlan& plan, const rootless::IdM
     if (::chown(directory.c_str(), uid, gid) < 0)
       throw_errno("giving ", directory, " to the container's root");
   }
-}
-
-void run_in_r(const Engine& engine, const std::function<void()>& act) {
-  const pid_t child = sys::fork_child([&] {
-    engine.enter_r();
-    act();
-    return 0;
-  });
-  if (sys::wait_child(child).code != 0) throw Error("the container's root file system could not be prepared");
 }
 
 bool exists(const std::string& path) {

@@ -12,6 +12,7 @@
 #include "cli/quote.h"
 #include "cli/template/report.h"
 #include "cli/template/template.h"
+#include "engine/container_size.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::cli {
@@ -24,12 +25,18 @@ using Find = std::function<std::optional<Value>(const std::string&)>;
 
 constexpr Flag format_flag =
     text_flag("format", 'f', "TEMPLATE", "Show JSON (json) or what a Go template says").with_default("json");
-constexpr Flag size_flag = toggle("size", 's', "Show the size of containers").not_yet();
+constexpr Flag size_flag =
+    toggle("size", 's', "Show what containers have written, and the size of their images");
 
-std::optional<Value> find_container(const engine::Engine& engine, const std::string& name) {
+std::optional<Value> find_container(const engine::Engine& engine, const std::string& name, bool with_size) {
   const auto id = engine.containers().find_id(name);
   if (!id) return std::nullopt;
-  return inspect_container(engine, *id);
+  Value value = inspect_container(engine, *id);
+  if (with_size) {
+    const engine::ContainerSize size = engine::measure_containers(engine, {*id})[*id];
+    value.set("SizeRw", size.written).set("SizeRootFs", size.image);
+  }
+  return value;
 }
 
 std::optional<Value> find_image(const engine::Engine& engine, const std::string& name) {
@@ -52,18 +59,20 @@ std::optional<Value> find_volume(const engine::Engine& engine, const std::string
   }
 }
 
-Find find_any(const engine::Engine& engine) {
-  return [&engine](const std::string& name) {
-    auto value = find_container(engine, name);
+Find find_any(const engine::Engine& engine, bool with_size) {
+  return [&engine, with_size](const std::string& name) {
+    auto value = find_container(engine, name, with_size);
     if (!value) value = find_image(engine, name);
     if (!value) value = find_volume(engine, name);
     return value;
   };
 }
 
-Find find_by_type(const engine::Engine& engine, const std::string& type) {
-  if (type == "all") return find_any(engine);
-  if (type == "container") return [&engine](const std::string& name) { return find_container(engine, name); };
+Find find_by_type(const engine::Engine& engine, const std::string& type, bool with_size = false) {
+  if (type == "all") return find_any(engine, with_size);
+  if (type == "container") {
+    return [&engine, with_size](const std::string& name) { return find_container(engine, name, with_size); };
+  }
   if (type == "image") return [&engine](const std::string& name) { return find_image(engine, name); };
   if (type == "volume") return [&engine](const std::string& name) { return find_volume(engine, name); };
   if (type == "pod" || type == "network") throw Unsupported(concat("--type=", type, " is not supported yet"));
@@ -123,8 +132,8 @@ static_assert(is_well_formed(inspect_flags));
 int run_inspect(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   const std::string type = arguments.boolean("latest") ? "container" : arguments.text("type");
-  return inspect_all(invocation, arguments, names_or_latest(engine, arguments), find_by_type(engine, type),
-                     type == "all" ? "object" : type);
+  return inspect_all(invocation, arguments, names_or_latest(engine, arguments),
+                     find_by_type(engine, type, arguments.boolean("size")), type == "all" ? "object" : type);
 }
 
 constexpr auto container_inspect_flags = std::to_array<Flag>({format_flag, latest_flag, size_flag});
@@ -132,7 +141,7 @@ constexpr auto container_inspect_flags = std::to_array<Flag>({format_flag, lates
 int run_container_inspect(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   return inspect_all(invocation, arguments, names_or_latest(engine, arguments),
-                     find_by_type(engine, "container"), "container");
+                     find_by_type(engine, "container", arguments.boolean("size")), "container");
 }
 
 constexpr auto image_inspect_flags = std::to_array<Flag>({format_flag});

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "cli/commands/container_filter.h"
 #include "cli/commands/container_list.h"
@@ -14,6 +16,8 @@
 #include "cli/template/report.h"
 #include "cli/template/template.h"
 #include "cli/text.h"
+#include "cli/units.h"
+#include "engine/container_size.h"
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
@@ -36,7 +40,7 @@ constexpr auto flags = std::to_array<Flag>({
     toggle("ns", 0, "Show the namespaces"),
     toggle("pod", 'p', "Show the pods").not_yet(),
     toggle("quiet", 'q', "Show IDs only"),
-    toggle("size", 's', "Show the size of the containers").not_yet(),
+    toggle("size", 's', "Show what the containers have written, and the size of their images"),
     text_flag("sort", 0, "COLUMN", "Sort by command, created, id, image, names, runningfor or status")
         .with_default("created")
         .one_of(container_sort_keys),
@@ -94,10 +98,30 @@ Namespaces read_namespaces(pid_t pid) {
           .uts = number("uts")};
 }
 
+using Sizes = std::map<std::string, engine::ContainerSize>;
+
 struct Style {
   bool full = false;  // --no-trunc
   std::int64_t now = 0;
+  std::optional<Sizes> sizes;  // --size
 };
+
+engine::ContainerSize size_of(const ListedContainer& container, const Style& style) {
+  const auto found = style.sizes->find(container.summary.id);
+  return found == style.sizes->end() ? engine::ContainerSize{} : found->second;
+}
+
+// podman has no blank before the unit in this column.
+std::string tight_size(std::uint64_t bytes) {
+  std::string text = human_size(bytes);
+  std::erase(text, ' ');
+  return text;
+}
+
+std::string show_size(const ListedContainer& container, const Style& style) {
+  const engine::ContainerSize size = size_of(container, style);
+  return concat(tight_size(size.written), " (virtual ", tight_size(size.image), ')');
+}
 
 std::string show_id(const std::string& id, const Style& style) {
   return style.full ? id : short_id(id);
@@ -111,13 +135,15 @@ std::string show_age(const ListedContainer& container, const Style& style) {
 
 std::vector<std::string> make_row(const ListedContainer& container, const Style& style) {
   const engine::Summary& summary = container.summary;
-  return {show_id(summary.id, style),
-          summary.image,
-          show_command(summary.command, style),
-          show_age(container, style),
-          describe_status(container.status, style.now),
-          /* ports */ "",
-          summary.name};
+  std::vector<std::string> row = {show_id(summary.id, style),
+                                  summary.image,
+                                  show_command(summary.command, style),
+                                  show_age(container, style),
+                                  describe_status(container.status, style.now),
+                                  /* ports */ "",
+                                  summary.name};
+  if (style.sizes) row.push_back(show_size(container, style));
+  return row;
 }
 
 std::vector<std::string> make_namespace_row(const ListedContainer& container, const Style& style) {
@@ -145,6 +171,7 @@ void print_table(Output& out, const std::vector<ListedContainer>& containers, co
           {"CONTAINER ID", "NAMES", "PID", "CGROUPNS", "IPC", "MNT", "NET", "PIDNS", "USERNS", "UTS"});
     } else {
       rows.push_back({"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"});
+      if (style.sizes) rows.back().push_back("SIZE");
     }
   }
   for (const ListedContainer& container : containers) {
@@ -211,6 +238,10 @@ Value json_row(const engine::Engine& engine, const ListedContainer& container, c
       .set("Networks", split_list(container.summary.networks))
       .set("Ports", Value())
       .set("Status", describe_status(container.status, style.now));
+  if (style.sizes) {
+    const engine::ContainerSize size = size_of(container, style);
+    row.set("Size", Value::map().set("rootFsSize", size.image).set("rwSize", size.written));
+  }
   return row;
 }
 
@@ -250,6 +281,7 @@ Value template_row(const ListedContainer& container, const Style& style, bool wi
       .set("Networks", summary.networks)
       .set("Ports", "")
       .set("Status", describe_status(container.status, style.now));
+  if (style.sizes) row.set("Size", show_size(container, style));
   if (with_namespaces) set_namespace_members(row, container.status.init.pid);
   row.set_method("Label", [labels = summary.labels](std::span<const Value> arguments) -> Value {
     if (arguments.size() != 1 || arguments[0].type() != Value::Type::string) {
@@ -289,10 +321,17 @@ void print_formatted(const engine::Engine& engine, const std::string& format, Ou
   out.append(render_report(report, format, rows));
 }
 
+Sizes measure(const engine::Engine& engine, const std::vector<ListedContainer>& containers) {
+  std::vector<std::string> ids;
+  for (const ListedContainer& container : containers) ids.push_back(container.summary.id);
+  return engine::measure_containers(engine, ids);
+}
+
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   const std::vector<ListedContainer> containers = choose(engine, arguments);
-  const Style style{.full = arguments.boolean("no-trunc"), .now = engine::wall_clock_ns()};
+  Style style{.full = arguments.boolean("no-trunc"), .now = engine::wall_clock_ns(), .sizes = std::nullopt};
+  if (arguments.boolean("size") && !arguments.boolean("quiet")) style.sizes = measure(engine, containers);
   if (arguments.boolean("quiet")) {
     for (const ListedContainer& container : containers)
       invocation.out.line(show_id(container.summary.id, style));

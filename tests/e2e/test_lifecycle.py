@@ -367,6 +367,20 @@ def test_ps_templates(knarr):
     assert knarr("ps", "--noheading").count("\n") == 0
 
 
+def test_sizes(knarr):
+    knarr.start("--name", "box", command=("sh", "-c", "mkdir -p /d; head -c 5000 /dev/zero > /d/file; ln /d/file /d/hard; chmod 700 /d; chown -R 33 /d 2>/dev/null; sleep 1000"))
+    knarr("create", "--name", "new", IMAGE, "true")
+    size = eventually(lambda: [s for s in [json.loads(knarr("ps", "--size", "--format", "json"))[0]["Size"]] if s["rwSize"] >= 5000])[0]
+    assert 5000 <= size["rwSize"] < 10000 and size["rootFsSize"] > 500_000
+    facts = {name: json.loads(knarr("inspect", "--size", name))[0] for name in ("box", "new")}
+    assert facts["box"]["SizeRw"] == size["rwSize"] and facts["box"]["SizeRootFs"] == size["rootFsSize"]
+    assert facts["new"]["SizeRw"] == 0 and facts["new"]["SizeRootFs"] == size["rootFsSize"]
+    lines = knarr("ps", "-a", "--size").splitlines()
+    assert lines[0].endswith("SIZE") and any("0B (virtual" in line for line in lines[1:])
+    assert "(virtual" in knarr("ps", "-s", "--format", "{{.Size}}")
+    assert "SizeRw" not in knarr.inspect("box")
+
+
 def test_exists(knarr):
     container = knarr("create", "--name", "box", IMAGE, "true")
     assert knarr.result("container", "exists", "box").status == 0

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/tree_usage.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "rootless/sys/error.h"
+#include "rootless/sys/file.h"
+
+namespace knarr::storage {
+namespace {
+
+class Measurer {
+ public:
+  void measure(int directory_fd) {
+    struct stat info {};
+    if (::fstat(directory_fd, &info) < 0) throw_errno("measuring a directory");
+    device_ = info.st_dev;
+    count_owner(info);
+    walk(directory_fd);
+  }
+  const TreeUsage& usage() const { return usage_; }
+
+ private:
+  void walk(int directory_fd) {
+    for (const std::string& name : sys::list_directory(directory_fd, ".")) {
+      const auto info = sys::stat_at(directory_fd, name, AT_SYMLINK_NOFOLLOW);
+      if (!info || info->st_dev != device_) continue;
+      count_owner(*info);
+      if (S_ISDIR(info->st_mode)) {
+        const sys::UniqueFd child = sys::find_at(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (child) walk(child.get());
+      } else if (info->st_nlink < 2 || seen_.insert(info->st_ino).second) {
+        usage_.bytes += static_cast<std::uint64_t>(info->st_size);
+      }
+    }
+  }
+
+  void count_owner(const struct stat& info) {
+    usage_.highest_uid = std::max<std::uint32_t>(usage_.highest_uid, info.st_uid);
+    usage_.highest_gid = std::max<std::uint32_t>(usage_.highest_gid, info.st_gid);
+  }
+
+  TreeUsage usage_;
+  dev_t device_ = 0;
+  std::set<ino_t> seen_;  // of files with several names
+};
+
+}  // namespace
+
+TreeUsage measure_tree(int directory_fd) {
+  Measurer measurer;
+  measurer.measure(directory_fd);
+  return measurer.usage();
+}
+
+}  // namespace knarr::storage
