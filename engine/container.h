@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "rootless/id_map.h"
 #include "rootless/sys/process.h"
 
 namespace knarr::engine {
@@ -106,6 +107,7 @@ struct ContainerConfig {
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   NamespaceModes namespaces;
+  rootless::IdMap uid_map, gid_map;    // --userns=auto: the ids it was given for as long as it exists
   std::vector<std::string> add_hosts;  // "name:ip"
   std::vector<std::string> dns_servers, dns_search, dns_options;
   bool no_hosts = false, no_hostname = false;

@@ -64,6 +64,13 @@ void list_fields(Visitor& field, const UlimitRequest*) {
 }
 
 template <typename Visitor>
+void list_fields(Visitor& field, const rootless::IdExtent*) {
+  field("inside", &rootless::IdExtent::inside);
+  field("outside", &rootless::IdExtent::outside);
+  field("count", &rootless::IdExtent::count);
+}
+
+template <typename Visitor>
 void list_fields(Visitor& field, const LogConfig*) {
   field("driver", &LogConfig::driver);
   field("path", &LogConfig::path);
@@ -118,6 +125,8 @@ void list_surroundings_fields(Visitor& field) {
   field("ulimits", &ContainerConfig::ulimits);
   field("sysctls", &ContainerConfig::sysctls);
   field("namespaces", &ContainerConfig::namespaces);
+  field("uidMap", &ContainerConfig::uid_map);
+  field("gidMap", &ContainerConfig::gid_map);
   field("addHosts", &ContainerConfig::add_hosts);
   field("dnsServers", &ContainerConfig::dns_servers);
   field("dnsSearch", &ContainerConfig::dns_search);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "engine/auto_ids.h"
 #include "engine/container_ids.h"
 #include "engine/lifecycle.h"
 #include "engine/record.h"
@@ -76,17 +77,13 @@ CreatedRecord create_record(const Engine& engine, const CreateOptions& options, 
   ContainerConfig config =
       plan_config(options.request, image, engine.host(), render_rfc3339_nano(wall_clock_ns(), TimeZone::utc),
                   random_container_id(), options.request.name);
-  if (config.namespaces.user == "nomap") {
-    throw Unsupported(
-        "--userns=nomap is not supported yet: without the user in it, nobody in the container may enter the "
-        "user's store");
-  }
   config.transient = options.transient;
   resolve_container_modes(config.namespaces,
                           [&](const std::string& other) { return engine.containers().get_id(other); });
   write_cid_file(config.cid_file, config.id);
   try {
     ensure_volumes(engine, config);
+    const auto ids = assign_auto_ids(engine, image, config);
     sys::Lock lock = store_under_free_name(engine, config, durability);
     return {std::move(config), std::move(lock)};
   } catch (...) {

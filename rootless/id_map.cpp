@@ -46,26 +46,6 @@ std::optional<SubIdRange> parse_range(std::string_view start, std::string_view c
   return SubIdRange{*first, *length};
 }
 
-// What of [start, end) no extent of the map uses as an outside id, as disjoint ascending ranges.
-std::vector<SubIdRange> without_used(SubIdRange range, const IdMap& map) {
-  std::vector<SubIdRange> used;
-  for (const IdExtent& extent : map) used.push_back({extent.outside, extent.count});
-  std::sort(used.begin(), used.end(), [](auto& a, auto& b) { return a.start < b.start; });
-
-  std::vector<SubIdRange> free;
-  std::uint64_t at = range.start;
-  const std::uint64_t end = std::uint64_t{range.start} + range.count;
-  for (const SubIdRange& taken : used) {
-    const std::uint64_t taken_end = std::uint64_t{taken.start} + taken.count;
-    if (taken_end <= at || taken.start >= end) continue;
-    if (taken.start > at)
-      free.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(taken.start - at)});
-    at = taken_end;
-  }
-  if (at < end) free.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end - at)});
-  return free;
-}
-
 std::string render_extent(const IdExtent& extent) {
   return concat(extent.inside, ' ', extent.outside, ' ', extent.count, '\n');
 }
@@ -99,12 +79,31 @@ std::vector<SubIdRange> parse_subid(std::string_view file, std::string_view user
   return ranges;
 }
 
+std::vector<SubIdRange> ids_not_in(SubIdRange range, const IdMap& map) {
+  std::vector<SubIdRange> used;
+  for (const IdExtent& extent : map) used.push_back({extent.outside, extent.count});
+  std::sort(used.begin(), used.end(), [](auto& a, auto& b) { return a.start < b.start; });
+
+  std::vector<SubIdRange> free;
+  std::uint64_t at = range.start;
+  const std::uint64_t end = std::uint64_t{range.start} + range.count;
+  for (const SubIdRange& taken : used) {
+    const std::uint64_t taken_end = std::uint64_t{taken.start} + taken.count;
+    if (taken_end <= at || taken.start >= end) continue;
+    if (taken.start > at)
+      free.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(taken.start - at)});
+    at = taken_end;
+  }
+  if (at < end) free.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end - at)});
+  return free;
+}
+
 IdMap plan_r_map(std::uint32_t own_id, const std::vector<SubIdRange>& ranges) {
   IdMap map{{0, own_id, 1}};
   std::size_t bytes = render_id_map(map).size();
   std::uint64_t next = 1;
   for (const SubIdRange& range : ranges) {
-    for (const SubIdRange& part : without_used(range, map)) {
+    for (const SubIdRange& part : ids_not_in(range, map)) {
       const std::uint64_t count = std::min<std::uint64_t>(part.count, id_end - next);
       const IdExtent extent{static_cast<std::uint32_t>(next), part.start, static_cast<std::uint32_t>(count)};
       bytes += render_extent(extent).size();
@@ -156,6 +155,12 @@ std::optional<std::uint32_t> map_to_outside(const IdMap& map, std::uint32_t insi
     }
   }
   return std::nullopt;
+}
+
+IdMap swap_sides(const IdMap& map) {
+  IdMap swapped;
+  for (const IdExtent& extent : map) swapped.push_back({extent.outside, extent.inside, extent.count});
+  return swapped;
 }
 
 std::string render_id_map(const IdMap& map) {

@@ -45,6 +45,9 @@ struct SubIdLine {
 };
 std::vector<SubIdLine> parse_subid_lines(std::string_view file, std::string_view user_name, uid_t uid);
 
+// What of the range no extent of the map has as an outside id, as disjoint ascending ranges.
+std::vector<SubIdRange> ids_not_in(SubIdRange range, const IdMap& map);
+
 // The map of R: 0 is the user, 1.. are the ranges one after another. Without ranges a map of the one id.
 // The kernel refuses a map with an outside id in it twice, so what an earlier range or the user's own id
 // covers is left out; so is what exceeds the size of a map (340 extents in less than a page of text).
@@ -60,6 +63,7 @@ IdMap plan_keep_id(const IdMap& outer, std::uint32_t inside_id);
 // How many ids are mapped; the ids are not necessarily contiguous.
 std::uint64_t count_ids(const IdMap& map);
 std::optional<std::uint32_t> map_to_outside(const IdMap& map, std::uint32_t inside);
+IdMap swap_sides(const IdMap& map);  // outside → inside
 // The form of /proc/PID/uid_map: "0 1000 1\n1 100000 65536\n".
 std::string render_id_map(const IdMap& map);
 // The reverse; fields may be padded as the kernel does. nullopt for anything else.

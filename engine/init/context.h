@@ -24,6 +24,9 @@ struct Context {
   }
 
   Fd root;  // O_PATH: the container's "/"
+  // Plan::owner_unmapped: what was opened while this process could.
+  Root opened_root;              // plan.root with names of descriptors for paths
+  const int* sources = nullptr;  // of each bind what it binds, or -errno - 1
   Identity identity;
   Fd terminal;  // the slave of the container's pty
 };
@@ -34,10 +37,12 @@ void close_descriptors(Context& init);    // all but stdio, the preserved ones a
 
 // root.cpp
 void detach_from_host(Context& init);  // no mount made from here on shows on the host
+void open_root_sources(Context& init);
 void mount_root(Context& init);
 void enter_root(Context& init);  // pivot_root; the old root goes; read-only
 
 // operations.cpp
+void open_sources(Context& init);  // of the root and of all operations
 void replay_operations(Context& init);
 
 // identity.cpp

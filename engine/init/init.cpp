@@ -56,8 +56,6 @@ void prepare_namespaces(Context& init) {
 }
 
 void build_root(Context& init) {
-  detach_from_host(init);
-  init.done("detached from the host");
   mount_root(init);
   init.done("mounted the root");
   replay_operations(init);
@@ -79,6 +77,11 @@ void run(const Plan& plan) {
 
   apply_oom_score(init);
   hide_from_debuggers();
+  if (plan.has_root) {
+    detach_from_host(init);
+    if (plan.owner_unmapped) open_sources(init);
+    init.done("detached from the host");
+  }
   become_namespace_root(init);
   die_with_parent(init);
   init.done("became root");

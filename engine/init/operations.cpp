@@ -20,8 +20,9 @@ namespace {
 // stand in their place.
 struct Shared {
   int root_fd;
-  Fd null_device;  // the host's /dev/null
-  Fd empty_tree;   // a read-only tmpfs, attached over the first masked directory
+  const int* sources;  // opened already, one for each operation; null: none
+  Fd null_device;      // the host's /dev/null
+  Fd empty_tree;       // a read-only tmpfs, attached over the first masked directory
   Fd proc;
 };
 
@@ -101,8 +102,16 @@ bool mount_filesystem(const Shared& shared, const Operation& operation, bool& re
 
 // --- bind and device -------------------------------------------------------------------------------------
 
-bool bind(const Shared& shared, const Operation& operation) {
-  const Fd source{::open(operation.source, O_PATH | O_CLOEXEC)};
+// What open_sources() has opened, or failed to.
+int take_source(int opened) {
+  if (opened >= 0) return opened;
+  errno = -opened - 1;
+  return -1;
+}
+
+bool bind(const Shared& shared, const Operation& operation, std::uint32_t index) {
+  const Fd source{shared.sources != nullptr ? take_source(shared.sources[index])
+                                            : ::open(operation.source, O_PATH | O_CLOEXEC)};
   struct stat status;
   if (!source || ::fstat(source.get(), &status) < 0) return false;
   const bool checked = operation.source_device != 0 || operation.source_inode != 0;
@@ -272,12 +281,12 @@ bool write_sysctl(Shared& shared, const Operation& operation) {
   return static_cast<std::uint32_t>(written) == operation.content_size || failed(EINVAL);
 }
 
-bool perform(Shared& shared, const Operation& operation, bool& replaced) {
+bool perform(Shared& shared, const Operation& operation, std::uint32_t index, bool& replaced) {
   switch (operation.kind) {
     case Operation::Kind::filesystem:
       return mount_filesystem(shared, operation, replaced);
     case Operation::Kind::bind:
-      return bind(shared, operation);
+      return bind(shared, operation, index);
     case Operation::Kind::device:
       return place_device(shared, operation);
     case Operation::Kind::directory:
@@ -301,12 +310,26 @@ bool perform(Shared& shared, const Operation& operation, bool& replaced) {
 
 }  // namespace
 
+void open_sources(Context& init) {
+  open_root_sources(init);
+  static int sources[1024];
+  const Span<Operation> operations = init.plan.operations;
+  if (operations.size > sizeof sources / sizeof sources[0]) init.report.fail(Step::operation, 0, E2BIG);
+  for (std::uint32_t i = 0; i < operations.size; ++i) {
+    if (operations[i].kind != Operation::Kind::bind) continue;
+    sources[i] = ::open(operations[i].source, O_PATH | O_CLOEXEC);
+    if (sources[i] < 0) sources[i] = -errno - 1;
+  }
+  init.sources = sources;
+}
+
 void replay_operations(Context& init) {
-  Shared shared{.root_fd = init.root.get(), .null_device = {}, .empty_tree = {}, .proc = {}};
+  Shared shared{
+      .root_fd = init.root.get(), .sources = init.sources, .null_device = {}, .empty_tree = {}, .proc = {}};
   const Span<Operation> operations = init.plan.operations;
   for (std::uint32_t i = 0; i < operations.size; ++i) {
     bool replaced = false;
-    const bool done = perform(shared, operations[i], replaced);
+    const bool done = perform(shared, operations[i], i, replaced);
     init.done("set up files", i);
     if (done && !replaced) continue;
     if (!operations[i].optional) init.report.fail(Step::operation, i);

@@ -165,6 +165,9 @@ struct Plan {
   const char* hostname = nullptr;
   const char* domainname = nullptr;
   bool has_root = true;  // false: join (exec): mounts, root and pivot are skipped
+  // Who owns the store has no id in the container's user namespace, and its root may not enter the store:
+  // what lies there is opened while this process still is who it was before.
+  bool owner_unmapped = false;
   Root root;
   Span<Operation> operations;
   Process process;

@@ -15,6 +15,7 @@ namespace knarr::engine::init {
 namespace {
 
 constexpr long fuse_magic = 0x65735546;
+constexpr std::uint32_t max_root_paths = 1024;    // overlay takes 500 layers
 constexpr std::size_t max_fsconfig_string = 255;  // bytes; the kernel refuses longer ones
 
 bool is_shared(const Root& root) {
@@ -69,11 +70,16 @@ int make_overlay(Span<MountOption> options, bool& too_old) {
   return ::fsmount(context.get(), FSMOUNT_CLOEXEC, 0);
 }
 
+// What mount(2) has put somewhere is found by the path of the place. A descriptor's name leads below it.
+bool has_path(const Root& root) {
+  return std::strncmp(root.mount_point, "/proc/self/fd/", 14) != 0 || failed(EOPNOTSUPP);
+}
+
 int mount_overlay(const Root& root, int target_fd) {
   bool too_old = false;
   Fd mount{make_overlay(root.options, too_old)};
   if (mount) return attach(mount.get(), target_fd) ? mount.release() : -1;
-  if (!too_old || !legacy_mount_overlay(root.options, target_fd)) return -1;
+  if (!too_old || !has_path(root) || !legacy_mount_overlay(root.options, target_fd)) return -1;
   return ::open(root.mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -84,7 +90,7 @@ int mount_tree(const Root& root, int target_fd) {
   if (!source) return -1;
   Fd tree{clone_tree(source.get(), true)};
   if (tree) return attach(tree.get(), target_fd) ? tree.release() : -1;
-  if (!mount_api_missing() || !legacy_bind(source.get(), target_fd, true)) return -1;
+  if (!mount_api_missing() || !has_path(root) || !legacy_bind(source.get(), target_fd, true)) return -1;
   return ::open(root.mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -127,6 +133,7 @@ int make_shared_mount_point(const Root& root, int target_fd) {
 
 // The program returns when it serves the mount, leaving a daemon behind.
 int mount_fuse(const Root& root, int target_fd) {
+  if (!has_path(root)) return -1;
   const Fd parent{make_shared_mount_point(root, target_fd)};
   if (!parent) return -1;
   const pid_t child = ::_Fork();
@@ -190,8 +197,33 @@ void detach_from_host(Context& init) {
   if (::mount(nullptr, "/", nullptr, propagation | MS_REC, nullptr) < 0) init.report.fail(Step::make_private);
 }
 
-void mount_root(Context& init) {
+// Each stays open, for its name is the descriptor's number, until init closes all it does not know.
+void open_root_sources(Context& init) {
+  static FdPath names[max_root_paths];
+  static MountOption options[max_root_paths];
+  std::uint32_t next = 0;
+  const auto name_of = [&](const char* path) {
+    if (next == max_root_paths) init.report.fail(Step::mount_root, 0, E2BIG);
+    const int fd = ::open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0) init.report.fail(Step::mount_root);
+    return (names[next++] = FdPath(fd)).text;
+  };
   const Root& root = init.plan.root;
+  init.opened_root = root;
+  init.opened_root.mount_point = name_of(root.mount_point);
+  if (root.source != nullptr) init.opened_root.source = name_of(root.source);
+  if (root.options.size > max_root_paths) init.report.fail(Step::mount_root, 0, E2BIG);
+  for (std::uint32_t i = 0; i < root.options.size; ++i) {
+    options[i] = root.options[i];
+    const bool is_path = options[i].value != nullptr && options[i].value[0] == '/';
+    if (is_path) options[i].value = name_of(options[i].value);
+  }
+  init.opened_root.options = {options, root.options.size};
+}
+
+void mount_root(Context& init) {
+  const bool by_descriptor = init.plan.owner_unmapped;
+  const Root& root = by_descriptor ? init.opened_root : init.plan.root;
   const Fd target{::open(root.mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC)};
   if (!target) init.report.fail(Step::mount_root);
   switch (root.kind) {

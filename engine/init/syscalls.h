@@ -57,6 +57,7 @@ inline bool failed(int error) {
 // "/proc/self/fd/N": the name of a descriptor for calls that take paths only. Valid while the host's /proc is
 // in place, that is, before pivot_root.
 struct FdPath {
+  FdPath() = default;
   explicit FdPath(int fd) {
     constexpr char prefix[] = "/proc/self/fd/";
     std::size_t length = 0;
@@ -70,7 +71,7 @@ struct FdPath {
     while (count > 0) text[length++] = digits[--count];
     text[length] = '\0';
   }
-  char text[32];
+  char text[32] = "";
 };
 
 namespace kernel {

@@ -131,8 +131,9 @@ std::string mount_hint(const std::string& act, int code, bool root) {
       return {};
     case EACCES:
       if (!root) return {};
-      return "the container's root may not enter the store: with --userns=nomap the caller's own files are "
-             "nobody's";
+      return "the container's root may not enter the store: with --userns=auto and nomap the caller's own "
+             "files "
+             "are nobody's";
     case ENOSPC:
       return "no space, no inodes, or more mounts than /proc/sys/fs/mount-max allows";
     case EOVERFLOW:

@@ -341,6 +341,13 @@ init::Process plan_process(const Spec& spec, const rootless::HostFacts& host, Se
   return process;
 }
 
+// The store's owner is 0 in R.
+bool maps_store_owner(const Spec& spec) {
+  if (spec.uid_mappings.empty()) return true;
+  return std::any_of(spec.uid_mappings.begin(), spec.uid_mappings.end(),
+                     [](const rootless::IdExtent& extent) { return extent.outside == 0; });
+}
+
 bool is_new(const Spec& spec, std::string_view type) {
   return std::any_of(spec.namespaces.begin(), spec.namespaces.end(), [type](const SpecNamespace& entry) {
     return entry.type == type && entry.path.empty() && entry.process.pid == 0;
@@ -361,6 +368,7 @@ init::Plan* plan_init(const Spec& spec, const rootless::HostFacts& host, const s
   plan->bring_up_loopback = is_new(spec, "network");
   plan->hostname = text_or_null(arena, spec.hostname);
   plan->domainname = text_or_null(arena, spec.domainname);
+  plan->owner_unmapped = !maps_store_owner(spec);
   plan->root = plan_root(spec, mount_point, arena, words);
 
   OperationList list(arena, words);

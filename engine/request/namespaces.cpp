@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/request/namespaces.h"
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "engine/request/values.h"
@@ -78,6 +79,37 @@ void apply_keep_id_option(UserNamespaceMode& mode, std::string_view text, std::s
   }
 }
 
+// "INSIDE:OUTSIDE:COUNT"; OUTSIDE is an id of R, which rootless is no id of the host.
+rootless::IdExtent parse_mapping(std::string_view text, std::string_view option) {
+  const std::vector<std::string> parts = split(option, ':');
+  std::uint32_t numbers[3] = {};
+  bool valid = parts.size() == 3;
+  for (std::size_t i = 0; valid && i < 3; ++i) {
+    const auto number = parse_unsigned(parts[i], UINT32_MAX - 1);
+    valid = number.has_value();
+    if (valid) numbers[i] = static_cast<std::uint32_t>(*number);
+  }
+  if (!valid || numbers[2] == 0 || numbers[2] > UINT32_MAX - std::max(numbers[0], numbers[1])) {
+    fail_flag("userns", text, concat("invalid mapping \"", option, "\", expected INSIDE:OUTSIDE:COUNT"));
+  }
+  return {numbers[0], numbers[1], numbers[2]};
+}
+
+void apply_auto_option(UserNamespaceMode& mode, std::string_view text, std::string_view option) {
+  const auto parts = split_once(option, '=');
+  if (parts && parts->first == "size") {
+    const auto size = parse_unsigned(parts->second, UINT32_MAX - 1);
+    if (!size || *size == 0) fail_flag("userns", text, concat("invalid size \"", parts->second, "\""));
+    mode.size = static_cast<std::uint32_t>(*size);
+  } else if (parts && parts->first == "uidmapping") {
+    mode.uid_mapping.push_back(parse_mapping(text, parts->second));
+  } else if (parts && parts->first == "gidmapping") {
+    mode.gid_mapping.push_back(parse_mapping(text, parts->second));
+  } else {
+    fail_flag("userns", text, concat("invalid auto option \"", option, "\""));
+  }
+}
+
 }  // namespace
 
 NamespaceMode parse_namespace_mode(std::string_view text) {
@@ -111,7 +143,10 @@ UserNamespaceMode parse_user_namespace_mode(std::string_view text) {
       for (const std::string& option : split(options->second, ',')) apply_keep_id_option(mode, text, option);
     }
   } else if (text == "auto" || text.starts_with("auto:")) {
-    throw Unsupported(concat("--userns ", text, ": automatic id ranges are not supported"));
+    mode.kind = Kind::automatic;
+    if (const auto options = split_once(text, ':')) {
+      for (const std::string& option : split(options->second, ',')) apply_auto_option(mode, text, option);
+    }
   } else {
     fail_flag("userns", text, "unrecognized namespace mode");
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/request.h"
+#include "rootless/id_map.h"
 
 namespace knarr::engine {
 
@@ -25,18 +26,20 @@ NamespaceMode parse_namespace_mode(std::string_view text);
 
 struct UserNamespaceMode {
   enum class Kind {
-    host,     // the user's own map; rootless that is a nested namespace with the ids of R
-    own,      // the same ids, in a namespace of its own even for root
-    keep_id,  // the user's ids are the same inside
-    no_map,   // the user's ids do not exist inside
+    host,       // the user's own map; rootless that is a nested namespace with the ids of R
+    own,        // the same ids, in a namespace of its own even for root
+    keep_id,    // the user's ids are the same inside
+    no_map,     // the user's ids do not exist inside
+    automatic,  // ids no other container has
     container,
     path
   };
   Kind kind = Kind::host;
   std::string argument;
-  std::optional<std::uint32_t> uid, gid, size;  // keep_id
+  std::optional<std::uint32_t> uid, gid, size;  // keep_id; automatic: size alone
+  rootless::IdMap uid_mapping, gid_mapping;     // automatic: extents the user chose, inside → R
 };
-// Throws InvalidArgument for what is no mode, Unsupported for "auto".
+// Throws InvalidArgument for what is no mode.
 UserNamespaceMode parse_user_namespace_mode(std::string_view text);
 
 // Checks each mode and fills in the defaults.

@@ -46,26 +46,6 @@ rootless::IdMap plan_kept_id(const rootless::IdMap& outer, std::uint32_t id) {
   return id == 0 ? rootless::plan_nested_identity(outer) : rootless::plan_keep_id(outer, id);
 }
 
-void plan_id_maps(const SpecInput& input, const UserNamespaceMode& mode, NamespacePlanning& plan) {
-  const rootless::IdMaps& outer = input.host.r_maps;
-  if (mode.kind == UserKind::keep_id) {
-    const std::uint32_t uid = mode.uid.value_or(input.host.uid);
-    const std::uint32_t gid = mode.gid.value_or(input.host.gid);
-    plan.uid_mappings = plan_kept_id(outer.uids, uid);
-    plan.gid_mappings = plan_kept_id(outer.gids, gid);
-    if (mode.size) {
-      plan.uid_mappings = limit_ids(plan.uid_mappings, *mode.size, uid);
-      plan.gid_mappings = limit_ids(plan.gid_mappings, *mode.size, gid);
-    }
-  } else if (mode.kind == UserKind::no_map) {
-    plan.uid_mappings = plan_no_map(outer.uids);
-    plan.gid_mappings = plan_no_map(outer.gids);
-  } else {
-    plan.uid_mappings = rootless::plan_nested_identity(outer.uids);
-    plan.gid_mappings = rootless::plan_nested_identity(outer.gids);
-  }
-}
-
 void plan_user_namespace(const SpecInput& input, NamespacePlanning& plan) {
   UserNamespaceMode mode = parse_user_namespace_mode(input.config.namespaces.user);
   if (mode.kind == UserKind::host) {
@@ -80,7 +60,9 @@ void plan_user_namespace(const SpecInput& input, NamespacePlanning& plan) {
     plan.group_tty_mapped = rootless::map_to_outside(input.host.r_maps.gids, tty_group).has_value();
     return;
   }
-  plan_id_maps(input, mode, plan);
+  rootless::IdMaps maps = plan_id_maps(input.config, input.host);
+  plan.uid_mappings = std::move(maps.uids);
+  plan.gid_mappings = std::move(maps.gids);
   plan.group_tty_mapped = rootless::map_to_outside(plan.gid_mappings, tty_group).has_value();
 }
 
@@ -129,6 +111,21 @@ NamespacePlanning plan_spec_namespaces(const SpecInput& input) {
   plan.owns_ipc = owns(input, plan, plan.ipc);
   plan.owns_cgroup = owns(input, plan, plan.cgroup);
   return plan;
+}
+
+rootless::IdMaps plan_id_maps(const ContainerConfig& config, const rootless::HostFacts& host) {
+  const UserNamespaceMode mode = parse_user_namespace_mode(config.namespaces.user);
+  const rootless::IdMaps& outer = host.r_maps;
+  if (mode.kind == UserKind::no_map) return {plan_no_map(outer.uids), plan_no_map(outer.gids)};
+  if (mode.kind == UserKind::automatic) return {config.uid_map, config.gid_map};
+  if (mode.kind != UserKind::keep_id) {
+    return {rootless::plan_nested_identity(outer.uids), rootless::plan_nested_identity(outer.gids)};
+  }
+  const std::uint32_t uid = mode.uid.value_or(host.uid);
+  const std::uint32_t gid = mode.gid.value_or(host.gid);
+  rootless::IdMaps maps{plan_kept_id(outer.uids, uid), plan_kept_id(outer.gids, gid)};
+  if (mode.size) maps = {limit_ids(maps.uids, *mode.size, uid), limit_ids(maps.gids, *mode.size, gid)};
+  return maps;
 }
 
 rootless::IdMap plan_no_map(const rootless::IdMap& outer) {

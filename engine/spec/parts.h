@@ -26,6 +26,8 @@ struct NamespacePlanning {
 };
 NamespacePlanning plan_spec_namespaces(const SpecInput& input);
 
+// The maps of a new user namespace, inside → R.
+rootless::IdMaps plan_id_maps(const ContainerConfig& config, const rootless::HostFacts& host);
 // --userns=nomap: all ids of `outer` but the user's own, from 0.
 rootless::IdMap plan_no_map(const rootless::IdMap& outer);
 // --userns=keep-id:size=N: ids up to N only, and the user's own in any case.

@@ -308,10 +308,66 @@ def test_keep_id_as_root(knarr):
 
 @pytest.mark.rootless_only
 @pytest.mark.needs_ids
-def test_nomap_is_refused_before_anything_is_made(knarr):
-    result = knarr.result("run", "--rm", "--userns=nomap", IMAGE, "true")
-    assert result.status == 125 and "nomap" in result.err
-    assert knarr("ps", "-a", "-q") == ""
+def test_nomap(knarr, scratch):
+    os.chmod(scratch, 0o777)
+    out = knarr.sh("id -u; cat /proc/self/uid_map; touch /out/made; cat /etc/hostname", "--userns=nomap", "-v", f"{scratch}:/out", "-v", "data:/v")
+    uid, extent, _ = out.splitlines()
+    assert uid == "0" and extent.split()[:2] == ["0", "1"]
+    assert os.stat(os.path.join(scratch, "made")).st_uid not in (0, os.getuid())
+    knarr("unshare", "rm", "-f", os.path.join(scratch, "made"))
+
+
+def extents(knarr, name, kind="uid"):
+    return [tuple(map(int, line.split())) for line in knarr("exec", name, "cat", f"/proc/1/{kind}_map").splitlines()]
+
+
+@pytest.mark.rootless_only
+@pytest.mark.needs_ids
+def test_auto_gives_every_container_ids_of_its_own(knarr):
+    knarr.start("--name", "one", "--userns=auto:size=2000")
+    knarr.start("--name", "two", "--userns=auto")
+    first, second = extents(knarr, "one"), extents(knarr, "two")
+    assert sum(count for _, _, count in first) == 2000 and sum(count for _, _, count in second) >= 1024
+    ids = [set(range(outside, outside + count)) for extent in (first, second) for _, outside, count in extent]
+    assert sum(map(len, ids)) == len(set.union(*ids)) and 0 not in set.union(*ids)
+    assert knarr("exec", "two", "sh", "-c", "id -u; touch /tmp/x; stat -c %u /tmp/x /etc/passwd; chown 1000 /tmp/x && echo done").split() == ["0", "0", "0", "done"]
+
+
+@pytest.mark.rootless_only
+@pytest.mark.needs_ids
+def test_ids_of_auto_stay_until_the_container_goes(knarr):
+    knarr.start("--name", "one", "--userns=auto")
+    knarr("exec", "one", "touch", "/kept")
+    before = extents(knarr, "one")
+    knarr("stop", "-t", "0", "one")
+    knarr.start("--name", "two", "--userns=auto")
+    knarr("start", "one")
+    assert extents(knarr, "one") == before != extents(knarr, "two")
+    assert knarr("exec", "one", "stat", "-c", "%u", "/kept") == "0"
+    knarr("rm", "-f", "-t", "0", "one")
+    knarr.start("--name", "three", "--userns=auto")
+    assert extents(knarr, "three") == before
+
+
+@pytest.mark.rootless_only
+@pytest.mark.needs_ids
+def test_auto_with_mappings(knarr):
+    knarr.start("--name", "one", "--userns=auto:size=2000,uidmapping=0:1:10,gidmapping=5:7:1")
+    assert extents(knarr, "one")[0] == (0, 1, 10) and (5, 7, 1) in extents(knarr, "one", "gid")
+    assert sum(count for _, _, count in extents(knarr, "one")) == 2000
+
+
+@pytest.mark.rootless_only
+@pytest.mark.needs_ids
+def test_auto_without_enough_ids(knarr):
+    assert "not enough" in knarr.error("run", "--rm", "--userns=auto:size=4000000000", IMAGE, "true")
+    assert knarr("ps", "-aq") == ""
+
+
+@pytest.mark.rootless_only
+@pytest.mark.needs_ids
+def test_auto_is_as_large_as_the_user_needs(knarr):
+    assert knarr.sh("id -u", "--userns=auto", "-u", "5000") == "5000"
 
 
 def test_the_map_covers_every_id_there_is(knarr):

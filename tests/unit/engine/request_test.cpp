@@ -271,12 +271,24 @@ TEST(PlanNamespaceModes, RefuseUnknownOnes) {
   EXPECT_THAT(refusal([](CreateRequest& r) { r.uts = "container:"; }), HasSubstr("--uts"));
   EXPECT_THAT(refusal([](CreateRequest& r) { r.cgroup = "ns:"; }), HasSubstr("--cgroupns"));
   EXPECT_THAT(refusal([](CreateRequest& r) { r.user_namespace = "x"; }), HasSubstr("--userns"));
-  for (const char* mode : {"keep-id:", "keep-id:x", "keep-id:uid=x", "keep-id:uid=4294967295",
-                           "keep-id:size=0", "keep-id:foo=1"}) {
+  for (const char* mode :
+       {"keep-id:", "keep-id:x", "keep-id:uid=x", "keep-id:uid=4294967295", "keep-id:size=0", "keep-id:foo=1",
+        "auto:", "auto:size=0", "auto:x=1", "auto:uidmapping=1:2", "auto:uidmapping=0:1:0",
+        "auto:gidmapping=0:1:4294967295"}) {
     EXPECT_THROW(parse_user_namespace_mode(mode), InvalidArgument) << mode;
   }
   EXPECT_THAT(unsupported([](CreateRequest& r) { r.network = "bridge"; }), HasSubstr("--network bridge"));
-  EXPECT_THAT(unsupported([](CreateRequest& r) { r.user_namespace = "auto:size=5"; }), HasSubstr("--userns"));
+}
+
+TEST(PlanNamespaceModes, AutoTakesASizeAndMappings) {
+  const UserNamespaceMode plain = parse_user_namespace_mode("auto");
+  EXPECT_EQ(plain.kind, UserNamespaceMode::Kind::automatic);
+  EXPECT_FALSE(plain.size);
+  const UserNamespaceMode mode =
+      parse_user_namespace_mode("auto:size=2000,uidmapping=0:1:10,uidmapping=50:60:1,gidmapping=5:6:7");
+  EXPECT_EQ(mode.size, 2000u);
+  EXPECT_EQ(mode.uid_mapping, (rootless::IdMap{{0, 1, 10}, {50, 60, 1}}));
+  EXPECT_EQ(mode.gid_mapping, (rootless::IdMap{{5, 6, 7}}));
 }
 
 TEST(PlanNamespaceModes, NomapNeedsOtherIds) {
