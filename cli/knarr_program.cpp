@@ -6,9 +6,9 @@
 #include "cli/commands/verbs.h"
 #include "cli/errors.h"
 #include "cli/global_flags.h"
+#include "cli/helper_program.h"
 #include "cli/program_groups.h"
 #include "cli/program_table.h"
-#include "engine/helpers.h"
 #include "engine/launch/launch_plan.h"
 
 namespace knarr::cli {
@@ -63,16 +63,6 @@ constexpr const Verb* verbs[] = {
     &volume_rm_verb,
     &wait_verb,
 };
-
-// The helper sees the same argv, so its texts name the command that was typed.
-void run_helper(std::string_view helper, const std::vector<std::string>& argv) {
-  const std::string path = engine::helper_path(std::string(helper));
-  std::vector<char*> pointers;
-  for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
-  pointers.push_back(nullptr);
-  ::execv(path.c_str(), pointers.data());
-  throw_errno("running ", path);
-}
 
 int exit_status(const Error& error) {
   const auto* launch = dynamic_cast<const engine::LaunchError*>(&error);

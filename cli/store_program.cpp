@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/archive_verbs.h"
+#include "cli/commands/copy_verb.h"
 #include "cli/global_flags.h"
 #include "cli/program_groups.h"
 #include "cli/program_table.h"
@@ -9,6 +10,7 @@ namespace knarr::cli {
 namespace {
 
 constexpr const Verb* verbs[] = {&import_verb, &load_verb, &save_verb, &verify_layers_verb};
+constexpr const Verb* verbs[] = {&copy_stream_verb, &import_verb, &load_verb};
 
 }  // namespace
 

@@ -61,6 +61,7 @@ class TreeCopier {
     if (::fstat(source_fd, &info) < 0) throw_errno("reading ", path);
     if (options_.apply_whiteouts && is_opaque(source_fd)) clear(target_fd);
     for (const std::string& name : sys::list_directory(source_fd, ".")) {
+      if (path.empty() && options_.leave_out.contains(name)) continue;
       copy({.source_fd = source_fd,
             .name = name,
             .target_fd = target_fd,
@@ -76,7 +77,9 @@ class TreeCopier {
     }
     const struct stat& info = entry.info;
     const bool replace = options_.apply_whiteouts || options_.replace_existing;
-    if (S_ISDIR(info.st_mode)) return copy_subdirectory(entry, replace);
+    const bool replace_other_kind =
+        options_.apply_whiteouts || (options_.replace_existing && options_.replace_other_kinds);
+    if (S_ISDIR(info.st_mode)) return copy_subdirectory(entry, replace_other_kind);
     if (replace && may_replace(entry)) sys::remove_tree(entry.target_fd, entry.new_name);
     if (is_whiteout(info) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) return;
     if (info.st_nlink > 1 && link_known(entry)) return;
@@ -100,7 +103,7 @@ class TreeCopier {
   bool may_replace(const Entry& entry) {
     const auto existing = sys::stat_at(entry.target_fd, entry.new_name, AT_SYMLINK_NOFOLLOW);
     if (!existing) return false;
-    if (S_ISDIR(existing->st_mode) && !options_.apply_whiteouts) {
+    if (S_ISDIR(existing->st_mode) && !options_.apply_whiteouts && !options_.replace_other_kinds) {
       throw Conflict(concat("cannot replace directory ", entry.path, " by a file"));
     }
     return true;

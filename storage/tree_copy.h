@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <set>
 #include <string>
 
 namespace knarr::storage {
@@ -16,6 +17,10 @@ struct TreeCopyOptions {
   bool apply_whiteouts = false;
   // An existing file gives way to a copy, directories are merged. Without it an existing file is an error.
   bool replace_existing = false;
+  // With replace_existing: a directory gives way to a file and a file to a directory.
+  bool replace_other_kinds = false;
+  // Names at the top of the tree that are left out.
+  std::set<std::string> leave_out = {};
   bool keep_set_ids = true;  // set-user-ID and set-group-ID bits
   // The owner of a copy; absent: that of the original.
   std::function<uid_t(uid_t)> map_uid;

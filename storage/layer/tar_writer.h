@@ -26,6 +26,9 @@ class TarWriter {
   // The end of the archive.
   void finish();
 
+  // Of the file that was added last.
+  std::uint64_t content_left() const { return content_left_; }
+
  private:
   void end_entry();
 
