@@ -26,7 +26,7 @@ struct MountRequest {
   bool exec = false, suid = false, dev = false;           // explicit permissions
   std::string propagation;     // "rprivate", "rslave", "rshared", ... ; empty: rprivate
   bool non_recursive = false;  // bind, not rbind
-  bool copy_up = true;         // volume: fill an empty one from the image
+  bool copy_up = true;         // volume, tmpfs: fill an empty one from the image
   bool chown = false;          // :U
   bool overlay = false;        // :O
   bool create_host_path = false;

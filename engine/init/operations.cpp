@@ -8,6 +8,7 @@
 
 #include "engine/init/accounts.h"
 #include "engine/init/context.h"
+#include "engine/init/copy_up.h"
 #include "engine/init/legacy.h"
 #include "engine/init/mounts.h"
 #include "engine/init/proc.h"
@@ -80,21 +81,44 @@ bool bind_host_view(const Shared& shared, const Operation& operation, int target
   return source && bind_onto(shared, operation, source.get(), target_fd, change_of(operation));
 }
 
+// The directory itself, not what is mounted on it: asked before the mount.
+bool open_covered(const Shared& shared, const Operation& operation, Fd& covered) {
+  if (!operation.copy_up) return true;
+  covered = Fd{open_in_root(shared.root_fd, operation.target, O_RDONLY | O_DIRECTORY)};
+  return static_cast<bool>(covered);
+}
+
+// By the root of the mount, which nobody else can reach yet.
+bool fill(int mount_fd, const Fd& covered) {
+  if (!covered) return true;
+  const Fd root{::openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  return root && copy_up(covered.get(), root.get());
+}
+
+bool mount_filesystem_legacy(const Shared& shared, const Operation& operation, int target_fd,
+                             std::uint64_t attributes, const Fd& covered, const MountChange& change) {
+  if (!legacy_mount_filesystem(operation.fstype, operation.source, operation.options, attributes, target_fd))
+    return false;
+  const Fd mounted{reopen_target(shared, operation, nullptr)};
+  return mounted && fill(mounted.get(), covered) && legacy_change_mount(mounted.get(), change);
+}
+
 bool mount_filesystem(const Shared& shared, const Operation& operation, bool& replaced) {
   const bool kernel_view = is_kernel_view(operation.fstype);
   const Leaf leaf = kernel_view ? Leaf::refuse : Leaf::follow;
   const Fd target{make_directory_in_root(shared.root_fd, operation.target, 0755, leaf)};
-  if (!target) return false;
-  const MountChange propagation{.propagation = operation.propagation};
-  const Fd mount{
-      make_filesystem(operation.fstype, operation.source, operation.options, operation.attributes)};
-  if (mount) return attach(mount.get(), target.get(), propagation);
-  if (!mount_api_missing()) return false;
-  if (legacy_mount_filesystem(operation.fstype, operation.source, operation.options, operation.attributes,
-                              target.get())) {
-    const Fd mounted{reopen_target(shared, operation, nullptr)};
-    return mounted && legacy_change_mount(mounted.get(), propagation);
+  Fd covered;
+  if (!target || !open_covered(shared, operation, covered)) return false;
+  MountChange change{.propagation = operation.propagation};
+  std::uint64_t attributes = operation.attributes;
+  if (covered) {  // what is to be filled is made read-only afterwards
+    change.set = attributes & MOUNT_ATTR_RDONLY;
+    attributes &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
   }
+  const Fd mount{make_filesystem(operation.fstype, operation.source, operation.options, attributes)};
+  if (mount) return fill(mount.get(), covered) && attach(mount.get(), target.get(), change);
+  if (!mount_api_missing()) return false;
+  if (mount_filesystem_legacy(shared, operation, target.get(), attributes, covered, change)) return true;
   if (errno != EPERM || !kernel_view || !operation.optional) return false;
   replaced = bind_host_view(shared, operation, target.get());
   return replaced || failed(EPERM);

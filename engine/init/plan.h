@@ -104,6 +104,7 @@ struct Operation {
   bool recursive = true;     // bind: with the mounts below it
   bool file_target = false;  // bind: a missing target is made as a file
   bool mknod = false;
+  bool copy_up = false;  // filesystem: filled with what the target directory holds
   const char* target = nullptr;
   const char* source = nullptr;
   const char* fstype = nullptr;

@@ -64,6 +64,8 @@ MountWords parse_mount_words(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word == "optional") {
       parsed.optional = true;
+    } else if (word == "tmpcopyup") {
+      parsed.copy_up = true;
     } else if (word == "bind" || word == "rbind") {
       parsed.recursive = word == "rbind";
     } else if (const auto propagation = parse_propagation(word)) {

@@ -22,6 +22,7 @@ struct MountWords {
   std::uint64_t propagation = 0;       // MS_PRIVATE, ..., with MS_REC; 0: none named
   bool recursive = true;               // "bind" makes it false
   bool optional = false;
+  bool copy_up = false;  // "tmpcopyup": filled with what the directory below holds
   std::vector<FilesystemOption> filesystem_options;  // all other words, in order
 };
 

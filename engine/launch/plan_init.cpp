@@ -167,6 +167,7 @@ void add_bind(const SpecMount& mount, const MountWords& words, Arena& arena, Ope
 void add_filesystem(const SpecMount& mount, const MountWords& words, Arena& arena, OperationList& list) {
   Operation& operation = list.add(Operation::Kind::filesystem, mount.destination, describe(mount));
   operation.fstype = arena.text(mount.type);
+  operation.copy_up = words.copy_up;
   operation.source = text_or_null(arena, mount.source);
   operation.options = lay_out_options(words.filesystem_options, arena);
   operation.attributes = words.attributes;

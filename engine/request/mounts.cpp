@@ -136,9 +136,11 @@ void check_volume_consistency(const MountRequest& mount, std::string_view flag, 
     fail_flag(flag, text, "'O' and 'subpath' contradict each other");
 }
 
-[[noreturn]] void fail_copy_up(std::string_view flag, std::string_view text) {
-  throw Unsupported(
-      concat("--", flag, " ", text, ": filling a tmpfs from the image (tmpcopyup) is not supported"));
+bool apply_copy_up_word(MountRequest& mount, std::string_view word, OnlyOnce& once) {
+  if (mount.type != Type::tmpfs || (word != "tmpcopyup" && word != "notmpcopyup")) return false;
+  once.note("tmpcopyup|notmpcopyup");
+  mount.copy_up = word == "tmpcopyup";
+  return true;
 }
 
 // What tmpfs(5) takes beyond the words all mounts share.
@@ -289,12 +291,8 @@ class MountParser {
     } else if (word.key == "tmpfs-mode" || word.key == "mode") {
       if (!parse_octal(value_of(word))) fail(concat(word.key, ": expected an octal mode"));
       mount_.options.push_back("mode=" + *word.value);
-    } else if (word.key == "tmpcopyup") {
-      fail_copy_up("mount", text_);
-    } else if (word.key == "notmpcopyup") {
-      once_.note("tmpcopyup|notmpcopyup");
     } else {
-      return false;
+      return !word.value && apply_copy_up_word(mount_, word.key, once_);
     }
     return true;
   }
@@ -420,6 +418,7 @@ void add_image_volumes(MountMerger& merger, const CreateRequest& request, const 
     mount.type = mode == "tmpfs" ? Type::tmpfs : Type::volume;
     mount.destination = clean_path("/" + path);
     mount.exec = true;
+    mount.copy_up = mount.type == Type::volume;
     if (mount.destination != "/") merger.add_if_free(mount);
   }
 }
@@ -473,12 +472,9 @@ MountRequest parse_tmpfs(std::string_view text) {
   if (colon == std::string_view::npos) return mount;
   OnlyOnce once("tmpfs", text);
   for (const std::string& word : split(text.substr(colon + 1), ',')) {
-    if (word == "tmpcopyup") fail_copy_up("tmpfs", text);
-    if (word == "notmpcopyup") {
-      once.note("tmpcopyup|notmpcopyup");
-    } else if (is_tmpfs_option(word)) {
+    if (is_tmpfs_option(word)) {
       mount.options.push_back(word);
-    } else if (!apply_access_word(mount, word, once)) {
+    } else if (!apply_copy_up_word(mount, word, once) && !apply_access_word(mount, word, once)) {
       fail_flag("tmpfs", text, concat("unknown mount option \"", word, "\""));
     }
   }

@@ -134,11 +134,11 @@ void add_timezone_mount(const ContainerConfig& config, std::vector<SpecMount>& m
 void add_read_only_tmpfs(const ContainerConfig& config, std::vector<SpecMount>& mounts) {
   if (!config.read_only || !config.read_only_tmpfs) return;
   for (const char* path : {"/run", "/tmp", "/var/tmp"}) {
-    mounts.push_back(
-        {.destination = path,
-         .type = "tmpfs",
-         .source = "tmpfs",
-         .options = {"nosuid", "nodev", path == std::string_view("/run") ? "mode=755" : "mode=1777"}});
+    mounts.push_back({.destination = path,
+                      .type = "tmpfs",
+                      .source = "tmpfs",
+                      .options = {"nosuid", "nodev", "tmpcopyup",
+                                  path == std::string_view("/run") ? "mode=755" : "mode=1777"}});
   }
 }
 
@@ -207,6 +207,7 @@ class UserMountBuilder {
     SpecMount built{.destination = mount.destination, .type = type, .source = type, .options = {}};
     add_access_words(mount, true, true, built.options);
     for (const std::string& option : mount.options) built.options.push_back(option);
+    if (mount.type == Type::tmpfs && mount.copy_up) built.options.push_back("tmpcopyup");
     if (!mount.propagation.empty()) built.options.push_back(mount.propagation);
     return built;
   }

@@ -139,10 +139,37 @@ def test_tmpfs(knarr):
     assert "size=2048k" in out and "noexec" in out.split()[5] and out.splitlines()[-1] == "1770"
 
 
-def test_a_tmpfs_starts_empty(knarr, image):
+@pytest.fixture
+def at_data(knarr, image):
+    """Runs a script in an image that has files in /data."""
     knarr("load", "-q", "-i", image("configured"))
-    out = knarr("run", "--rm", "--tmpfs", "/data", "--entrypoint", "ls", "-u", "0", "localhost/configured", "/data")
-    assert out == ""
+    return lambda script, *options: knarr("run", "--rm", "--entrypoint", "sh", "-u", "0", *options, "localhost/configured", "-c", script)
+
+
+@pytest.mark.parametrize("options", [["--tmpfs", "/data"], ["--mount", "type=tmpfs,dst=/data"], ["--tmpfs", "/data:ro"]], ids=str)
+def test_a_tmpfs_holds_what_the_image_has_there(at_data, options):
+    assert at_data("cat /data/seed; grep -c ' /data .* tmpfs ' /proc/self/mountinfo", *options).splitlines() == ["from the image", "1"]
+
+
+@pytest.mark.needs_ids
+def test_what_a_tmpfs_is_filled_with_keeps_owners_and_modes(at_data):
+    assert at_data("stat -c '%u:%g %a' /data/seed", "--tmpfs", "/data") == "1000:50 644"
+
+
+def test_a_tmpfs_is_filled_with_links_and_trees(knarr):
+    before = knarr.sh("cd /; find etc bin var | sort; stat -c '%n %a %F %s' bin/* | sort")
+    out = knarr.sh("cd /; find etc bin var | sort; stat -c '%n %a %F %s' bin/* | sort; grep -cE ' /(etc|bin|var) .* tmpfs ' /proc/self/mountinfo",
+                   "--tmpfs", "/etc", "--tmpfs", "/bin:exec", "--tmpfs", "/var")
+    assert out == before + "\n3"
+
+
+@pytest.mark.parametrize("options", [["--tmpfs", "/data:notmpcopyup"], ["--mount", "type=tmpfs,dst=/data,notmpcopyup"]], ids=str)
+def test_a_tmpfs_can_start_empty(at_data, options):
+    assert at_data("ls /data", *options) == ""
+
+
+def test_a_full_tmpfs_is_an_error(knarr):
+    assert "/bin" in knarr.error("run", "--rm", "--tmpfs", "/bin:size=4k", IMAGE, "true")
 
 
 # Volumes.

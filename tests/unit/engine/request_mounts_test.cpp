@@ -157,15 +157,17 @@ TEST(ParseTmpfs, KeepsTheOptionsOfTheFileSystem) {
   EXPECT_THAT(plain.options, IsEmpty());
   const MountRequest full =
       parse_tmpfs("/t:rw,size=10%,mode=1777,exec,noatime,uid=1,nr_inodes=5,notmpcopyup");
-  EXPECT_TRUE(full.exec);
+  EXPECT_TRUE(full.exec && !full.copy_up && plain.copy_up);
+  EXPECT_TRUE(parse_tmpfs("/t:tmpcopyup").copy_up);
+  EXPECT_FALSE(mount("type=tmpfs,dst=/t,notmpcopyup").copy_up);
   EXPECT_THAT(full.options, ElementsAre("size=10%", "mode=1777", "noatime", "uid=1", "nr_inodes=5"));
 }
 
 TEST(ParseTmpfs, NamesTheMistake) {
-  for (const char* text : {"", "t", "/", "/t:foo", "/t:size=", "/t:ro,rw", "/t:"}) {
+  for (const char* text :
+       {"", "t", "/", "/t:foo", "/t:size=", "/t:ro,rw", "/t:", "/t:tmpcopyup,notmpcopyup"}) {
     EXPECT_THAT(error_text<InvalidArgument>([text] { parse_tmpfs(text); }), HasSubstr("--tmpfs")) << text;
   }
-  EXPECT_THROW(parse_tmpfs("/t:tmpcopyup"), Unsupported);
 }
 
 TEST(ParseDevice, TakesOneToThreeParts) {
