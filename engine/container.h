@@ -29,6 +29,7 @@ struct MountRequest {
   bool copy_up = true;         // volume, tmpfs: fill an empty one from the image
   bool chown = false;          // :U
   bool overlay = false;        // :O
+  std::string upper, work;     // of the overlay: directories of the user's, which keep the changes
   bool create_host_path = false;
   bool relabel = false;  // :z, :Z; accepted without effect where there is no SELinux
   std::string subpath;

@@ -43,6 +43,8 @@ void list_fields(Visitor& field, const MountRequest*) {
   field("copyUp", &MountRequest::copy_up);
   field("chown", &MountRequest::chown);
   field("overlay", &MountRequest::overlay);
+  field("upper", &MountRequest::upper);
+  field("work", &MountRequest::work);
   field("createHostPath", &MountRequest::create_host_path);
   field("relabel", &MountRequest::relabel);
   field("subpath", &MountRequest::subpath);

@@ -7,6 +7,7 @@
 
 #include "engine/live_container.h"
 #include "engine/rootfs.h"
+#include "engine/volumes.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/in_root.h"
 #include "storage/overlay/mount.h"
@@ -53,7 +54,7 @@ sys::UniqueFd mount_resting(const Engine& engine, const ContainerConfig& config)
     throw_errno("mounting ", plan.directory);
   }
   sys::UniqueFd root = sys::open_at(AT_FDCWD, mount_point, O_PATH | O_DIRECTORY);
-  for (const MountRequest& mount : config.mounts) {
+  for (const MountRequest& mount : resolve_volumes(engine, config).mounts) {
     const bool has_files = mount.type == MountRequest::Type::bind || mount.type == MountRequest::Type::volume;
     if (has_files && mount.subpath.empty()) bind_onto(root.get(), host_source(engine, mount), mount);
   }

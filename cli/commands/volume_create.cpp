@@ -4,6 +4,7 @@
 #include "cli/text.h"
 #include "engine/container_ids.h"
 #include "engine/time_format.h"
+#include "storage/volume/volume_mount.h"
 
 namespace knarr::cli {
 
@@ -18,7 +19,7 @@ constexpr auto flags = std::to_array<Flag>({
     toggle("ignore", 0, "Do not mind a volume that exists already"),
     array_flag("label", 'l', "NAME=VALUE", "Add a label"),
     text_flag("name", 0, "NAME", "Name of the volume, as docker wants it").unlisted(),
-    array_flag("opt", 'o', "NAME=VALUE", "Option of the driver").not_yet(),
+    array_flag("opt", 'o', "NAME=VALUE", "What is mounted: type=tmpfs or bind, device=, o=mount options"),
     natural_flag("uid", 0, "UID", "Owner of the volume's directory").not_yet(),
 });
 static_assert(is_well_formed(flags));
@@ -35,6 +36,11 @@ storage::Volume wanted_volume(const Arguments& arguments) {
     const KeyValue label = split_key_value(text);
     volume.labels[label.key] = label.value;
   }
+  for (const std::string& text : arguments.list("opt")) {
+    const KeyValue option = split_key_value(text);
+    volume.options[option.key] = option.value;
+  }
+  storage::parse_volume_options(volume);  // an error now rather than at the first start
   return volume;
 }
 
@@ -54,7 +60,9 @@ constinit const Verb volume_create_verb = {
     .paths = {"volume create"},
     .usage = "[options] [NAME]",
     .summary = "Make a volume",
-    .examples = "volume create data",
+    .examples =
+        "volume create data\nvolume create -o type=tmpfs -o o=size=64m scratch\n"
+        "volume create -o type=bind -o device=/srv/data data",
     .flags = flags,
     .max_arguments = 1,
     .topic = Topic::volumes,

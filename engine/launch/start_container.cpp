@@ -89,8 +89,10 @@ monitor::Plan plan_monitor(const Engine& engine, const ContainerConfig& config, 
 
 }  // namespace
 
-Launched start_container(const Engine& engine, const ContainerConfig& config, Launcher& launcher,
+Launched start_container(const Engine& engine, const ContainerConfig& stored, Launcher& launcher,
                          StartMode mode) {
+  require_own_tmpfs(engine, stored);
+  const ContainerConfig config = resolve_volumes(engine, stored);
   Arena& arena = launcher.arena();
   const std::string run_directory = engine.run_directory(config.id);
   write_etc_files(config, run_directory);
@@ -107,7 +109,8 @@ Launched start_container(const Engine& engine, const ContainerConfig& config, La
                           .facts = gather_spec_facts(config, engine.host())});
   launcher.done("built the spec");
   prepare_rootfs(engine, config, foreign_maps(engine.host(), spec), spec.root);
-  prepare_volumes(engine, config, spec.root);
+  prepare_volumes(engine, stored, spec.root);
+  give_volumes(engine, config, spec.root);
   prepare_mounts(engine.store(), spec);
 
   monitor::Plan plan = plan_monitor(engine, config, mode, arena);

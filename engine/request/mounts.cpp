@@ -62,9 +62,17 @@ bool apply_volume_word(MountRequest& mount, std::string_view word, OnlyOnce& onc
   if (word == "z" || word == "Z") {
     once.note("z|Z");
     mount.relabel = true;
+  } else if (word == "U") {
+    once.note("U");
+    mount.chown = true;
   } else if (word == "O") {
     once.note("O");
     mount.overlay = true;
+  } else if ((word.starts_with("upperdir=") && word.size() > 9) ||
+             (word.starts_with("workdir=") && word.size() > 8)) {
+    const bool is_upper = word.starts_with("upperdir=");
+    once.note(is_upper ? "upperdir" : "workdir");
+    (is_upper ? mount.upper : mount.work) = word.substr(word.find('=') + 1);
   } else if (word == "copy" || word == "nocopy") {
     once.note("copy|nocopy");
     mount.copy_up = word == "copy";
@@ -80,19 +88,9 @@ bool apply_volume_word(MountRequest& mount, std::string_view word, OnlyOnce& onc
   return true;
 }
 
-[[noreturn]] void fail_chown(std::string_view flag, std::string_view text) {
-  throw Unsupported(concat("--", flag, " ", text, ": changing the owner of a volume (U) is not supported"));
-}
-
 void check_volume_word_is_possible(std::string_view word, std::string_view flag, std::string_view text) {
-  if (word == "U") fail_chown(flag, text);
   if (word == "idmap" || word.starts_with("idmap=")) {
     throw Unsupported(concat("--", flag, " ", text, ": idmapped mounts (idmap) are not supported"));
-  }
-  if (word.starts_with("upperdir=") || word.starts_with("workdir=")) {
-    throw Unsupported(
-        concat("--", flag, " ", text,
-               ": an overlay with directories of your own (upperdir=, workdir=) is not supported"));
   }
 }
 
@@ -131,6 +129,14 @@ void check_volume_consistency(const MountRequest& mount, std::string_view flag, 
   if (mount.overlay && mount.type == Type::volume && mount.source.empty()) {
     fail_flag(flag, text, "an overlay (O) needs a source");
   }
+  if (mount.upper.empty() != mount.work.empty()) fail_flag(flag, text, "must set both upperdir and workdir");
+  if (!mount.upper.empty() && !mount.overlay) fail_flag(flag, text, "upperdir and workdir belong to 'O'");
+  for (const std::string* path : {&mount.upper, &mount.work}) {
+    if (!path->empty() && path->front() != '/')
+      fail_flag(flag, text, "upperdir and workdir are absolute paths");
+  }
+  if (mount.chown && mount.type == Type::image)
+    fail_flag(flag, text, "the owner of an image cannot be changed");
   if (mount.overlay && mount.read_only) fail_flag(flag, text, "'O' and 'ro' contradict each other");
   if (!mount.subpath.empty() && mount.overlay)
     fail_flag(flag, text, "'O' and 'subpath' contradict each other");
@@ -318,7 +324,7 @@ class MountParser {
         fail("relabel: must be 'private' or 'shared'");
       mount_.relabel = true;
     } else if (word.key == "U" || word.key == "chown") {
-      if (truth_of(word)) fail_chown("mount", text_);
+      mount_.chown = truth_of(word);
     } else if (word.key == "subpath" || word.key == "volume-subpath") {
       mount_.subpath = value_of(word);
     } else if (word.key == "volume-nocopy") {

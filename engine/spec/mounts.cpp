@@ -235,7 +235,8 @@ class UserMountBuilder {
     return build_overlay(mount, layers->second, !mount.read_only);
   }
 
-  // Changes go to a directory of this start of the container, and are forgotten with it.
+  // Changes go to the user's directories, or to those of this start of the container and are forgotten with
+  // it.
   SpecMount build_overlay(const MountRequest& mount, const std::vector<std::string>& lowers, bool writable) {
     if (input_.root.driver != storage::OverlayDriver::kernel) {
       throw Unsupported(
@@ -243,7 +244,10 @@ class UserMountBuilder {
     }
     SpecMount built{.destination = mount.destination, .type = "overlay", .source = "overlay", .options = {}};
     for (const std::string& lower : lowers) built.options.push_back("lowerdir+=" + lower);
-    if (writable) {
+    if (!mount.upper.empty()) {
+      built.options.push_back(concat("upperdir=", mount.upper));
+      built.options.push_back(concat("workdir=", mount.work));
+    } else if (writable) {
       const std::string scratch = concat(input_.container_directory, "/mounts/", next_scratch_++);
       for (const char* part : {"upper", "work"}) {
         spec_.scratch_directories.push_back(concat(scratch, "/", part));

@@ -73,11 +73,6 @@ def test_propagation_is_private(knarr, host):
     assert "shared:" not in knarr.sh("grep ' /src ' /proc/self/mountinfo", "-v", f"{host}:/src")
 
 
-def test_changing_the_owner_of_a_bind_is_refused(knarr, host):
-    result = knarr.result("run", "--rm", "-v", f"{host}:/src:U", IMAGE, "true")
-    assert result.status == 125 and "not supported" in result.err
-
-
 def test_an_overlay_over_a_directory(knarr, host):
     out = knarr.sh("echo changed > /src/file; cat /src/file; touch /src/new", "-v", f"{host}:/src:O")
     assert out == "changed"
@@ -291,3 +286,102 @@ def test_volume_prune(knarr):
 @pytest.mark.parametrize("options", [["-d", "nosuch"], ["-o", "type=nfs"], ["-o", "nosuch=1"]], ids=str)
 def test_volume_options_nobody_honours_are_refused(knarr, options):
     knarr.error("volume", "create", *options, "data")
+
+
+# Volumes with options.
+
+def test_a_volume_of_type_tmpfs(knarr):
+    knarr("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=2m,noexec", "scratch")
+    assert json.loads(knarr("volume", "inspect", "scratch"))[0]["Options"] == {"type": "tmpfs", "device": "tmpfs", "o": "size=2m,noexec"}
+    out = knarr.sh("grep ' /v ' /proc/self/mountinfo; echo x > /v/file", "-v", "scratch:/v")
+    assert " tmpfs " in out and "size=2048k" in out and "noexec" in out.split()[5]
+    assert knarr.sh("ls /v", "-v", "scratch:/v") == ""
+
+
+def test_a_volume_of_type_tmpfs_is_not_shared(knarr, scratch):
+    knarr("volume", "create", "-o", "type=tmpfs", "scratch")
+    knarr.start("--name", "box", "-v", "scratch:/v")
+    assert "scratch" in knarr.error("run", "--rm", "-v", "scratch:/v", IMAGE, "true")
+    knarr("restart", "-t", "0", "box")
+    knarr("create", "--name", "other", "-v", "scratch:/v", IMAGE, "true")
+    knarr("cp", "other:/etc/passwd", scratch + "/out")
+
+
+def test_a_volume_that_is_a_directory_of_the_host(knarr, host):
+    knarr("volume", "create", "-o", "type=none", "-o", f"device={host}", "-o", "o=bind", "data")
+    knarr("volume", "create", "-o", "type=bind", "-o", f"device={host}", "-o", "o=ro", "fixed")
+    assert knarr.sh("cat /v/file; touch /v/new", "-v", "data:/v") == "from outside"
+    assert os.path.exists(host + "/new")
+    assert knarr.sh("touch /v/x 2>/dev/null || echo read-only", "-v", "fixed:/v") == "read-only"
+    knarr("run", "--name", "box", "-v", "data:/v", IMAGE, "true")
+    knarr("cp", "box:/v/file", host + "/copied")
+    knarr("rm", "box")
+    knarr("volume", "rm", "data", "fixed")
+    assert sorted(os.listdir(host)) == ["copied", "file", "new"]
+
+
+def test_a_volume_whose_directory_is_missing(knarr):
+    knarr("volume", "create", "-o", "type=none", "-o", "device=/no/such/place", "-o", "o=bind", "data")
+    assert "/no/such/place" in knarr.error("run", "--rm", "-v", "data:/v", IMAGE, "true")
+
+
+# The owner of a volume.
+
+def own_tree(path):
+    os.makedirs(path + "/tree/dir")
+    with open(path + "/tree/dir/file", "w") as file:
+        file.write("x")
+    os.symlink(path + "/sentinel", path + "/tree/link")
+    with open(path + "/sentinel", "w") as file:
+        file.write("x")
+    return path + "/tree"
+
+
+@pytest.mark.needs_ids
+@pytest.mark.parametrize("user,owner", [("33:44", "33:44"), ("33", "33:0"), ("app", "1000:1000"), ("0", "0:0")])
+def test_a_volume_is_given_to_the_containers_user(knarr, scratch, user, owner):
+    tree, uid = own_tree(scratch), os.stat(scratch).st_uid
+    out = knarr.sh("stat -c %u:%g /v /v/dir /v/dir/file /v/link", "-u", user, "-v", f"{tree}:/v:U")
+    assert out.split() == [owner] * 4
+    assert os.stat(scratch + "/sentinel").st_uid == uid
+    assert knarr.sh("stat -c %u:%g /v /v/dir/file", "-u", "0", "--mount", f"type=bind,src={tree},dst=/v,U=true").split() == ["0:0"] * 2
+
+
+@pytest.mark.needs_ids
+def test_a_named_volume_is_given_to_the_containers_user(knarr):
+    assert knarr.sh("stat -c %u:%g /v; touch /v/file", "-u", "33:44", "-v", "data:/v:U") == "33:44"
+    assert knarr.sh("stat -c %u:%g /v /v/file", "-u", "55:66", "-v", "data:/v:U").split() == ["55:66"] * 2
+
+
+@pytest.mark.needs_ids
+@pytest.mark.rootless_only
+def test_with_keep_id_a_volume_is_given_to_the_user(knarr, scratch):
+    tree = own_tree(scratch)
+    knarr.sh("true", "-u", "33:44", "-v", f"{tree}:/v:U")
+    assert os.stat(tree).st_uid != os.getuid()
+    knarr.sh("touch /v/mine", "--userns", "keep-id", "-v", f"{tree}:/v:U")
+    assert os.stat(tree).st_uid == os.getuid() and os.path.exists(tree + "/mine")
+
+
+def test_the_machines_own_directories_are_not_given_away(knarr, scratch):
+    before = os.stat("/etc")
+    os.symlink("/etc", scratch + "/link")
+    for source in ("/etc", scratch + "/link", "/usr/../etc"):
+        knarr.error("run", "--rm", "-v", f"{source}:/v:U", IMAGE, "true")
+    assert (os.stat("/etc").st_uid, os.stat("/etc").st_gid) == (before.st_uid, before.st_gid)
+
+
+# Overlays over a directory.
+
+def test_an_overlay_with_directories_of_the_users(knarr, host, tmp_path):
+    for name in ("upper", "work"):
+        (tmp_path / name).mkdir()
+    volume = f"{host}:/v:O,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    knarr.sh("echo new > /v/new", "-v", volume)
+    assert knarr.sh("cat /v/file /v/new", "-v", volume).splitlines() == ["from outside", "new"]
+    assert os.listdir(host) == ["file"] and os.listdir(tmp_path / "upper") == ["new"]
+
+
+def test_an_overlay_without_them_forgets(knarr, host):
+    assert knarr.sh("touch /v/new; ls /v", "-v", f"{host}:/v:O").split() == ["file", "new"]
+    assert knarr.sh("ls /v", "-v", f"{host}:/v:O") == "file" and os.listdir(host) == ["file"]

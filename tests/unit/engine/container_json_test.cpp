@@ -66,11 +66,15 @@ ContainerConfig unusual_config() {
                     .copy_up = false,
                     .chown = true,
                     .overlay = true,
+                    .upper = "/u",
+                    .work = "/w",
                     .create_host_path = true,
                     .relabel = true,
                     .subpath = "sub",
                     .options = {"size=1m"}},
                    {.type = MountRequest::Type::image, .source = "i", .destination = "/i"}};
+  config.uid_map = {{1, 2, 3}};
+  config.gid_map = {{4, 5, 6}};
   config.ulimits = {{"nofile", -1, 5}};
   config.sysctls = {{"net.ipv4.ip_forward", "1"}};
   config.labels = {{"a.b", "c"}};
@@ -118,7 +122,8 @@ TEST(RenderConfig, KnowsEveryField) {
   const std::size_t expected = count_members<ContainerConfig>() + 1 + count_members<MountRequest>() +
                                /* the second mount */ 3 + count_members<DeviceRequest>() +
                                count_members<UlimitRequest>() + count_members<LogConfig>() +
-                               count_members<NamespaceModes>() + /* sysctls, labels, annotations */ 3;
+                               count_members<NamespaceModes>() + 2 * count_members<rootless::IdExtent>() +
+                               /* sysctls, labels, annotations */ 3;
   EXPECT_EQ(count_keys(json, "\":"), expected) << json;
 }
 

@@ -82,9 +82,23 @@ TEST(ParseVolume, NamesFlagValueAndMistake) {
 }
 
 TEST(ParseVolume, RefusesWhatItCannotDo) {
-  for (const char* text :
-       {"/a:/b:idmap", "/a:/b:idmap=uids=0-1-1", "/a:/b:O,upperdir=/u,workdir=/w", "/a:/b:U"}) {
+  for (const char* text : {"/a:/b:idmap", "/a:/b:idmap=uids=0-1-1"}) {
     EXPECT_THROW(volume(text), Unsupported) << text;
+  }
+}
+
+TEST(ParseVolume, TakesAnOwnerAndDirectoriesOfAnOverlay) {
+  EXPECT_TRUE(volume("/a:/b:U").chown && volume("v:/b:ro,U").chown && !volume("/a:/b").chown);
+  const MountRequest overlay = volume("/a:/b:O,upperdir=/u,workdir=/w");
+  EXPECT_TRUE(overlay.overlay);
+  EXPECT_EQ(overlay.upper, "/u");
+  EXPECT_EQ(overlay.work, "/w");
+}
+
+TEST(ParseVolume, WantsBothDirectoriesOfAnOverlayAndAnOverlay) {
+  for (const char* text : {"/a:/b:O,upperdir=/u", "/a:/b:O,workdir=/w", "/a:/b:upperdir=/u,workdir=/w",
+                           "/a:/b:O,upperdir=u,workdir=/w", "/a:/b:O,upperdir=,workdir="}) {
+    EXPECT_THAT(error_text<InvalidArgument>([text] { volume(text); }), HasSubstr("upperdir")) << text;
   }
 }
 
@@ -112,6 +126,7 @@ TEST(ParseMount, UnderstandsOptionsOfBinds) {
       "type=bind,src=/a,dst=/"
       "b,bind-propagation=rshared,bind-nonrecursive,relabel=shared,U=false,consistency=cached");
   EXPECT_TRUE(bind.non_recursive && bind.relabel && !bind.chown);
+  EXPECT_TRUE(mount("type=bind,src=/a,dst=/b,U").chown && mount("src=v,dst=/b,chown=true").chown);
   EXPECT_EQ(bind.propagation, "rshared");
   EXPECT_FALSE(mount("src=v,dst=/b,volume-nocopy").copy_up);
   EXPECT_EQ(mount("src=v,dst=/b,volume-subpath=x").subpath, "x");
@@ -148,7 +163,7 @@ TEST(ParseMount, NamesFlagValueAndMistake) {
   }
   EXPECT_THROW(mount("type=glob,src=/a*,dst=/b"), Unsupported);
   EXPECT_THROW(mount("type=bind,src=/a,dst=/b,idmap=true"), Unsupported);
-  EXPECT_THROW(mount("type=bind,src=/a,dst=/b,chown=true"), Unsupported);
+  EXPECT_THROW(mount("type=image,src=debian,dst=/b,U"), InvalidArgument);
 }
 
 TEST(ParseTmpfs, KeepsTheOptionsOfTheFileSystem) {
