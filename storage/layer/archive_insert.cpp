@@ -132,7 +132,7 @@ class Inserter {
       case TarType::file:
         return write_file(entry, parent_fd, name, attributes);
       case TarType::symlink:
-        return make_symlink(parent_fd, name, entry.link, attributes, policy_);
+        return make_symlink(spot(parent_fd, name), entry.link, attributes, policy_);
       case TarType::hard_link:
         return place_hard_link(entry, parent_fd, name);
       default:
@@ -142,7 +142,7 @@ class Inserter {
 
   void write_file(const TarEntry& entry, int parent_fd, const std::string& name,
                   const Attributes& attributes) {
-    NewFile file(parent_fd, name, attributes.mode);
+    NewFile file(spot(parent_fd, name), attributes.mode);
     if (entry.is_sparse) file.set_extents(entry.extents, entry.size);
     for (std::string_view piece = reader_.read_content(); !piece.empty(); piece = reader_.read_content()) {
       file.write(piece);
@@ -161,7 +161,7 @@ class Inserter {
       throw NotFound(concat("the target of the hard link, ", quote_name(entry.link), ", is not there"));
     const auto present = sys::stat_at(parent_fd, name, AT_SYMLINK_NOFOLLOW);
     if (present && present->st_dev == linked->st_dev && present->st_ino == linked->st_ino) return;
-    make_hard_link(target_parent.get(), target_name, parent_fd, name);
+    make_hard_link(target_parent.get(), target_name, spot(parent_fd, name));
   }
 
   void place_node(const TarEntry& entry, int parent_fd, const std::string& name,
@@ -174,9 +174,12 @@ class Inserter {
       return;
     }
     const std::uint32_t type = is_fifo ? S_IFIFO : entry.type == TarType::block_device ? S_IFBLK : S_IFCHR;
-    make_node(parent_fd, name, type, is_fifo ? 0 : makedev(entry.device_major, entry.device_minor),
+    make_node(spot(parent_fd, name), type, is_fifo ? 0 : makedev(entry.device_major, entry.device_minor),
               attributes, policy_);
   }
+
+  // What is in the way of a file goes for good: nobody will want this archive again.
+  Spot spot(int parent_fd, const std::string& name) { return {parent_fd, name, top_, displaced_}; }
 
   TarReader& reader_;
   int root_fd_;
@@ -185,6 +188,7 @@ class Inserter {
   // The owner of a file in use is changed or the copy fails: nobody would look at a note (TreePolicy).
   TreePolicy policy_;
   std::vector<std::pair<std::string, Attributes>> directories_;
+  Displaced displaced_;
   std::uint64_t left_out_ = 0;
   std::string first_left_out_;
 };

@@ -38,6 +38,7 @@ void Displaced::clear(int dir_fd, const std::string& name, std::string_view dire
 
 // False: it is not kept.
 bool Displaced::note(const std::string& path, std::string& place) {
+  if (root_fd_ < 0) return false;
   const std::lock_guard lock(mutex_);
   path_bytes_ += path.size();
   if (count_ == max_displaced || path_bytes_ > max_path_bytes) files_.is_complete = false;

@@ -24,6 +24,7 @@ struct DisplacedFiles {
 // For several threads.
 class Displaced {
  public:
+  Displaced() = default;  // keeps nothing: what is in the way is deleted
   explicit Displaced(int root_fd) : root_fd_(root_fd) {}  // borrowed
 
   // Takes `name` out of the directory `dir_fd`, whose path from the root is `directory`; missing is fine.
@@ -34,7 +35,7 @@ class Displaced {
  private:
   bool note(const std::string& path, std::string& place);
 
-  int root_fd_;
+  int root_fd_ = -1;
   std::mutex mutex_;
   DisplacedFiles files_;
   std::uint32_t count_ = 0;
