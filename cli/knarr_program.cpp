@@ -48,6 +48,7 @@ constexpr const Verb* verbs[] = {
     &rmi_verb,
     &run_verb,
     &save_description,
+    &search_description,
     &start_verb,
     &stop_verb,
     &tag_verb,

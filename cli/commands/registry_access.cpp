@@ -33,6 +33,7 @@ storage::RegistryAccess read_registry_access(const Arguments& arguments) {
   access.certificate_directory = arguments.text("cert-dir");
   if (const auto text = arguments.find_text("creds")) access.credentials = read_credentials(*text);
   if (arguments.given("tls-verify")) access.verify_tls = arguments.boolean("tls-verify");
+  if (!arguments.knows("retry")) return access;
   access.retry.count = static_cast<int>(std::min<std::int64_t>(arguments.integer("retry"), 1000));
   if (const auto text = arguments.find_text("retry-delay")) access.retry.delay = read_delay(*text);
   return access;

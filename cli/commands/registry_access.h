@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the commands of knarr-registry speak to registries, by their common flags: authfile, cert-dir, creds,
-// retry, retry-delay, tls-verify.
+// tls-verify, and where a verb has them retry and retry-delay.
 #pragma once
 
 #include "cli/flags.h"

@@ -3,6 +3,7 @@
 // code.
 #pragma once
 
+#include "cli/commands/format_flag.h"
 #include "cli/verb.h"
 
 namespace knarr::cli {
@@ -10,6 +11,7 @@ namespace knarr::cli {
 extern const Verb login_verb;
 extern const Verb logout_verb;
 extern const Verb pull_verb;
+extern const Verb search_verb;
 
 inline constexpr auto auth_file_flags = std::to_array<Flag>({
     text_flag("authfile", 0, "FILE", "Credentials of registries").completed_by(Completion::files),
@@ -97,6 +99,33 @@ inline constexpr Verb pull_description = {
     .min_arguments = 1,
     .topic = Topic::images,
     .completion = Completion::images,
+    .helper = "knarr-registry",
+};
+
+inline constexpr auto search_flags = std::to_array<Flag>({
+    text_flag("authfile", 0, "FILE", "Credentials of registries").completed_by(Completion::files),
+    text_flag("cert-dir", 0, "DIR", "Certificates of registries").completed_by(Completion::directories),
+    toggle("compatible", 0, "Show stars and marks too, as docker does"),
+    text_flag("creds", 0, "USER:PASSWORD", "Credentials of the registry"),
+    array_flag("filter", 'f', "NAME=VALUE", "Show what has this many stars, is-official or is-automated"),
+    list_format_flag,
+    natural_flag("limit", 0, "COUNT", "Results of each registry").with_default("25"),
+    toggle("list-tags", 0, "Show the tags of the repository that is named"),
+    toggle("no-trunc", 0, "Show the whole descriptions"),
+    toggle("tls-verify", 0, "Verify registries' certificates").with_default("true"),
+});
+static_assert(is_well_formed(search_flags));
+
+inline constexpr Verb search_description = {
+    .paths = {"search"},
+    .usage = "[options] TERM",
+    .summary = "Search registries for images",
+    .description = "All search registries are asked, or the one that TERM begins with: quay.io/TERM.",
+    .examples = "search quay.io/podman\nsearch --list-tags docker.io/library/debian",
+    .flags = search_flags,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .topic = Topic::images,
     .helper = "knarr-registry",
 };
 

@@ -62,7 +62,7 @@ TEST(Verbs, OnlyArchivesAndRegistriesLiveInOtherPrograms) {
   }
   EXPECT_THAT(elsewhere, ::testing::UnorderedElementsAre("knarr-store import", "knarr-store load", "knarr-store save",
                                                          "knarr-registry login", "knarr-registry logout",
-                                                         "knarr-registry pull"));
+                                                         "knarr-registry pull", "knarr-registry search"));
 }
 
 TEST(Help, LinesAreAtMost120Wide) {
