@@ -259,7 +259,7 @@ TEST_P(Assemble, MoreReplacedFilesThanAreRemembered) {
                 refusal = error.hint();
               }
               const LayerVerdict verdict = verify_layer(place.store(), digest_of(tar));
-              return concat(meta.notices.at(0), '|', refusal, '|',
+              return concat(meta.notices.back(), '|', refusal, '|',
                             verdict.is_exact ? "exact" : "by its sizes");
             }),
             "the tar writes over its own files too often to be made again exactly|"
