@@ -18,6 +18,14 @@ bool is_directory(int fd) {
   return ::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+// A device, a pipe or a socket of the host is somebody's: a file does not take its place.
+void require_replaceable(int fd, const std::string& path) {
+  struct stat info {};
+  if (::fstat(fd, &info) < 0) throw_errno("looking at ", path);
+  if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
+    throw Conflict(concat("cannot copy a file onto \"", path, "\": it is neither a file nor a directory"));
+}
+
 storage::TreeCopyOptions ownership(const CopyPlace& destination, const CopyOptions& options) {
   storage::TreeCopyOptions copy{.replace_existing = true,
                                 .replace_other_kinds = options.replace_other_kinds,
@@ -64,6 +72,7 @@ void copy_single(const CopyPlace& from, const CopySource& source, const CopyPlac
     const sys::UniqueFd into = destination.open(destination.text(), O_RDONLY | O_DIRECTORY);
     return storage::copy_entry(parent.get(), split.name, into.get(), source.name, options);
   }
+  if (existing && destination.on_host()) require_replaceable(existing.get(), destination.text());
   if (destination.text().ends_with('/'))
     throw NotFound(concat("destination directory \"", destination.text(), "\" does not exist"));
   // In a container the file behind a link is written; on the host the link makes room for the copy.

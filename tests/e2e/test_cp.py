@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import os
+import stat
 import subprocess
 import tarfile
 
@@ -323,3 +324,10 @@ def test_a_reader_that_goes_away_ends_the_copy(knarr):
         process.stdout.close()
         process.wait(20)
     assert process.returncode != 0
+
+
+def test_a_pipe_or_device_of_the_host_keeps_its_place(box, scratch):
+    pipe = os.path.join(scratch, "pipe")
+    os.mkfifo(pipe)
+    assert "neither a file nor a directory" in box.error("cp", "box:/bin/busybox", pipe)
+    assert stat.S_ISFIFO(os.stat(pipe).st_mode)
