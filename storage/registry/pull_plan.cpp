@@ -83,7 +83,7 @@ std::string short_name_of(const Reference& reference) {
 }  // namespace
 
 std::string registry_host(const std::string& domain) {
-  return domain == "docker.io" ? "registry-1.docker.io" : domain;
+  return domain == "docker.io" || domain == "index.docker.io" ? "registry-1.docker.io" : domain;
 }
 
 const RegistryEntry* find_registry(const RegistriesConfig& config, std::string_view name) {

@@ -22,7 +22,7 @@ constexpr std::string_view accepted_manifests =
 HttpOptions http_options(const RegistryOptions& options) {
   return {.insecure = options.insecure,
           .certificates = options.certificates,
-          .home = parse_url(concat("https://", api_host(options.host), "/"))};
+          .home = parse_url(concat("https://", registry_host(options.host), "/"))};
 }
 
 bool is_manifest_type(std::string_view type) {
@@ -44,10 +44,6 @@ std::optional<Digest> promised_digest(const HttpHeaders& headers) {
 }
 
 }  // namespace
-
-std::string api_host(const std::string& host) {
-  return host == "docker.io" || host == "index.docker.io" ? "registry-1.docker.io" : host;
-}
 
 std::string manifest_type(std::string_view content_type, std::string_view bytes) {
   const std::string given = media_type_of(content_type);
@@ -93,8 +89,8 @@ void Registry::ping(const Url& base) {
 Url Registry::connect() {
   const std::lock_guard lock(mutex_);
   if (base_) return *base_;
-  const Url secure = parse_url(concat("https://", api_host(options_.host), "/v2/"));
-  const Url plain = parse_url(concat("http://", api_host(options_.host), "/v2/"));
+  const Url secure = parse_url(concat("https://", registry_host(options_.host), "/v2/"));
+  const Url plain = parse_url(concat("http://", registry_host(options_.host), "/v2/"));
   return with_context(concat("pinging registry ", options_.host), [&] {
     for (int attempt = 1;; ++attempt) {
       try {

@@ -36,9 +36,6 @@ struct ManifestHead {
   std::optional<Digest> digest;  // nullopt: the registry does not say
 };
 
-// The host that speaks for a registry: docker.io's has another name.
-std::string api_host(const std::string& host);
-
 // What a registry may be asked for, and which type a manifest has: by the Content-Type it came with, which
 // must agree with what it says of itself. Throws InvalidArgument, Unsupported for what is no image manifest.
 // Pure.

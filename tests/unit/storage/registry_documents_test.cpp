@@ -65,8 +65,8 @@ TEST(ManifestType, SchemaOneAndStrangersAreRefused) {
 }
 
 TEST(ApiHost, DockersHubHasAnother) {
-  EXPECT_EQ(api_host("docker.io"), "registry-1.docker.io");
-  EXPECT_EQ(api_host("registry.example:5000"), "registry.example:5000");
+  EXPECT_EQ(registry_host("docker.io"), "registry-1.docker.io");
+  EXPECT_EQ(registry_host("registry.example:5000"), "registry.example:5000");
 }
 
 }  // namespace
