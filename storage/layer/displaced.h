@@ -24,7 +24,7 @@ struct DisplacedFiles {
 // For several threads.
 class Displaced {
  public:
-  Displaced() = default;  // keeps nothing: what is in the way is deleted
+  Displaced() = default;                                  // keeps nothing: what is in the way is deleted
   explicit Displaced(int root_fd) : root_fd_(root_fd) {}  // borrowed
 
   // Takes `name` out of the directory `dir_fd`, whose path from the root is `directory`; missing is fine.
