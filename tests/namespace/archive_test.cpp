@@ -423,7 +423,7 @@ TEST_P(Archive, ADocumentIsWhatItsDescriptorSays) {
   // The type inside differs from the one outside.
   const std::string docker = "application/vnd.docker.distribution.manifest.v2+json";
   layout.top(descriptor(docker, manifest));
-  EXPECT_THAT(load(layout.tar()), EndsWith("is " + std::string(manifest_type) + ", not " + docker));
+  EXPECT_THAT(load(layout.tar()), EndsWith("is " + std::string(manifest_type) + ", not \"" + docker + '"'));
 }
 
 TEST_P(Archive, AnArtifactIsNoImage) {

@@ -362,8 +362,10 @@ TEST(Mounts, TakeTheUsersWords) {
 TEST(Mounts, TmpfsIsRestrictedUnlessSaid) {
   World world;
   world.request.tmpfs = {"/t", "/x:exec,suid,size=1m,ro"};
-  EXPECT_THAT(mount_at(world.build(), "/t").options, ElementsAre("rw", "nosuid", "nodev", "noexec"));
-  EXPECT_THAT(mount_at(world.build(), "/x").options, ElementsAre("ro", "suid", "nodev", "exec", "size=1m"));
+  EXPECT_THAT(mount_at(world.build(), "/t").options,
+              ElementsAre("rw", "nosuid", "nodev", "noexec", "tmpcopyup"));
+  EXPECT_THAT(mount_at(world.build(), "/x").options,
+              ElementsAre("ro", "suid", "nodev", "exec", "size=1m", "tmpcopyup"));
 }
 
 TEST(Mounts, AnOverlayOfTheUserWritesToScratch) {
