@@ -16,6 +16,7 @@ namespace knarr::cli {
 namespace {
 
 constexpr const Verb* verbs[] = {
+    &adopt_description,
     &attach_verb,
     &complete_verb,
     &completion_verb,

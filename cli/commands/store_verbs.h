@@ -87,4 +87,26 @@ inline constexpr Verb verify_layers_description = {
     .hidden = true,
 };
 
+inline constexpr auto adopt_flags = std::to_array<Flag>({
+    text_flag("from", 0, "DIR", "Store to take images from; by default where podman keeps its own")
+        .completed_by(Completion::directories),
+    toggle("quiet", 'q', "Print nothing but the IDs of the images"),
+});
+static_assert(is_well_formed(adopt_flags));
+
+inline constexpr Verb adopt_description = {
+    .paths = {"system adopt"},
+    .usage = "[options] [IMAGE...]",
+    .summary = "Take images over from podman's store",
+    .description =
+        "The images, or all there are, of a store of podman, buildah or skopeo become images here by hard "
+        "links:\n"
+        "nothing is pulled again, and neither time nor space is needed. The other store stays as it is, and "
+        "either\n"
+        "may remove its images without the other one noticing. Its driver must be overlay, its user you.",
+    .examples = "system adopt\nsystem adopt --from /data/containers/storage debian:12",
+    .flags = adopt_flags,
+    .topic = Topic::engine,
+};
+
 }  // namespace knarr::cli

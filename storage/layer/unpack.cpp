@@ -260,6 +260,12 @@ LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned 
   }
 }
 
+std::optional<LayerMeta> find_trusted(const Store& store, const Digest& diff_id) {
+  std::optional<LayerMeta> present = LayerStore(store).find_layer(diff_id);
+  if (present && is_suspect(*present)) return std::nullopt;
+  return present;
+}
+
 LayerMeta unpack(const Store& store, const UnpackRequest& request, unsigned creators) {
   if (!request.diff_id) return unpack_new(store, request, creators);
   return with_context(concat("unpacking layer ", render(*request.diff_id)), [&] {
@@ -271,8 +277,7 @@ LayerMeta unpack(const Store& store, const UnpackRequest& request, unsigned crea
       }
     }
     const DiffIdLock lock(store, *request.diff_id);
-    const auto present = LayerStore(store).find_layer(*request.diff_id);
-    if (present && !is_suspect(*present)) return *present;
+    if (const auto present = find_trusted(store, *request.diff_id)) return *present;
     return unpack_new(store, request, creators);
   });
 }
@@ -362,6 +367,25 @@ std::vector<LayerMeta> unpack_layers(const Store& store, const std::vector<Layer
     if (diff_id && first.at(*diff_id) != i) metas[i] = metas[first.at(*diff_id)];
   }
   return metas;
+}
+
+PlacedLayer place_layer(const Store& store, const Digest& diff_id,
+                        const std::function<LayerMeta(int tree_fd)>& grow) {
+  const ThreadsEnd threads_end;
+  if (const auto present = find_trusted(store, diff_id)) return {*present, false};
+  const DiffIdLock lock(store, diff_id);
+  if (const auto present = find_trusted(store, diff_id)) return {*present, false};
+  const Store::Staging staging = store.make_staging("layer");
+  try {
+    const sys::UniqueFd tree = make_tree_root(store, staging.path);
+    LayerMeta meta = grow(tree.get());
+    meta.diff_id = diff_id;
+    meta.boot_id = current_boot_id();
+    return {publish(store, staging.path, meta), true};
+  } catch (...) {
+    discard(store, staging.path);
+    throw;
+  }
 }
 
 void make_durable(const Store& store, const std::vector<Digest>& diff_ids) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "storage/layer/layer.h"
@@ -17,6 +18,17 @@ struct LayerSource {
 // All of them, in the order given; up to three at a time. Of equal diffIDs one is unpacked. When one fails
 // the others are given up and its error is thrown.
 std::vector<LayerMeta> unpack_layers(const Store& store, const std::vector<LayerSource>& layers);
+
+// Puts a tree that is made otherwise than from a tar in its place, with what unpacking guarantees: nothing is
+// done for a layer that is there already; others who want the same one wait; the tree appears whole or not at
+// all. `grow` makes it in an open, empty directory of root and says what is in it (tree_bytes, entries,
+// tar_bytes, notices). Must run inside R.
+struct PlacedLayer {
+  LayerMeta meta;
+  bool is_new = false;
+};
+PlacedLayer place_layer(const Store& store, const Digest& diff_id,
+                        const std::function<LayerMeta(int tree_fd)>& grow);
 
 // Waits until all that was written to the store is on the disk (syncfs(2)), then notes that in the layers'
 // records.
