@@ -221,9 +221,15 @@ void set_shared_members(Value& row, const ListedContainer& container) {
       .set("Pod", "")
       .set("PodName", "")
       .set("Restarts", status.restarts)
-      .set("Size", Value())
       .set("StartedAt", epoch_seconds(status.started_ns))
       .set("State", engine::state_name(status.state));
+}
+
+// null without --size.
+Value json_size(const ListedContainer& container, const Style& style) {
+  if (!style.sizes) return {};
+  const engine::ContainerSize size = size_of(container, style);
+  return Value::map().set("rootFsSize", size.image).set("rwSize", size.written);
 }
 
 Value json_row(const engine::Engine& engine, const ListedContainer& container, const Style& style) {
@@ -238,10 +244,7 @@ Value json_row(const engine::Engine& engine, const ListedContainer& container, c
       .set("Networks", split_list(container.summary.networks))
       .set("Ports", Value())
       .set("Status", describe_status(container.status, style.now));
-  if (style.sizes) {
-    const engine::ContainerSize size = size_of(container, style);
-    row.set("Size", Value::map().set("rootFsSize", size.image).set("rwSize", size.written));
-  }
+  row.set("Size", json_size(container, style));
   return row;
 }
 
@@ -281,7 +284,7 @@ Value template_row(const ListedContainer& container, const Style& style, bool wi
       .set("Networks", summary.networks)
       .set("Ports", "")
       .set("Status", describe_status(container.status, style.now));
-  if (style.sizes) row.set("Size", show_size(container, style));
+  row.set("Size", style.sizes ? Value(show_size(container, style)) : Value());
   if (with_namespaces) set_namespace_members(row, container.status.init.pid);
   row.set_method("Label", [labels = summary.labels](std::span<const Value> arguments) -> Value {
     if (arguments.size() != 1 || arguments[0].type() != Value::Type::string) {

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "rootless/host.h"
 #include "storage/registry/registries_conf.h"
 
 namespace knarr::storage {
@@ -38,7 +39,7 @@ ConfigPlaces config_places() {
       places.environment[name] = std::move(value);
   }
   places.user = ::geteuid();
-  places.rootful = places.user == 0;
+  places.rootful = rootless::is_rootful();
   return places;
 }
 

@@ -300,10 +300,20 @@ void merge_main_file(RegistriesConfig& config, const ConfigPlaces& places) {
   }
 }
 
+// What is kept in a cache is nobody's word: where it may not be read there is none.
+std::optional<std::string> read_if_allowed(const std::string& path) {
+  try {
+    return sys::read_file_if_exists(AT_FDCWD, path);
+  } catch (const SysError& error) {
+    if (error.code() == EACCES) return std::nullopt;
+    throw;
+  }
+}
+
 void merge_recorded_aliases(RegistriesConfig& config, const ConfigPlaces& places) {
   const std::string directory = places.rootful ? places.system_cache : places.cache_home + "/containers";
   const std::string path = directory + "/short-name-aliases.conf";
-  const auto text = sys::read_file_if_exists(AT_FDCWD, path);
+  const std::optional<std::string> text = read_if_allowed(path);
   if (!text) return;
   const toml::table table = parse_toml(*text, path);
   merge_aliases(config, TomlReader(table, path));
