@@ -211,24 +211,31 @@ namespace {
 int make_exact_directory(int dir_fd, const std::string& path, mode_t mode) {
   if (::mkdirat(dir_fd, path.c_str(), mode) < 0) return errno;
   struct stat info;
-  if (::fstatat(dir_fd, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) return errno;
+  // Gone again is as if another one had been in the way, and went.
+  if (::fstatat(dir_fd, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno == ENOENT ? EEXIST : errno;
   if ((info.st_mode & 0777) == (mode & 0777)) return 0;
   // The umask took bits away. By descriptor: the name could be a link by now.
   const UniqueFd made = try_open(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   return made && ::fchmod(made.get(), mode) == 0 ? 0 : errno;
 }
 
-void require_directory(int dir_fd, const std::string& path) {
+// What was in the way a moment ago may be gone: false.
+bool require_directory(int dir_fd, const std::string& path) {
   const std::optional<struct stat> info = stat_at(dir_fd, path);
+  if (!info && !stat_at(dir_fd, path, AT_SYMLINK_NOFOLLOW)) return false;
   if (!info || !S_ISDIR(info->st_mode)) throw_sys_error(ENOTDIR, concat("creating directory ", path));
+  return true;
 }
 
 }  // namespace
 
 void make_directory(int dir_fd, const std::string& name, mode_t mode) {
-  const int code = make_exact_directory(dir_fd, name, mode);
-  if (code == EEXIST) return require_directory(dir_fd, name);
-  if (code != 0) throw_sys_error(code, concat("creating directory ", name));
+  for (;;) {
+    const int code = make_exact_directory(dir_fd, name, mode);
+    if (code == 0 || (code == EEXIST && require_directory(dir_fd, name))) return;
+    if (code != EEXIST) throw_sys_error(code, concat("creating directory ", name));
+  }
 }
 
 void make_directories(int dir_fd, const std::string& path, mode_t mode) {
@@ -237,7 +244,7 @@ void make_directories(int dir_fd, const std::string& path, mode_t mode) {
   std::string next = path;
   for (;;) {
     const int code = make_exact_directory(dir_fd, next, mode);
-    if (code == EEXIST) require_directory(dir_fd, next);
+    if (code == EEXIST && !require_directory(dir_fd, next)) continue;
     if (code == EEXIST || code == 0) {
       if (missing.empty()) return;
       next = std::move(missing.back());

@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "rootless/sys/error.h"
 #include "rootless/sys/process.h"
@@ -163,6 +165,15 @@ TEST_F(FileTest, MakesMissingParentsWithTheExactMode) {
 TEST_F(FileTest, MakesParentsOfAnAbsolutePath) {
   make_directories(AT_FDCWD, dir_.path("x/y"), 0700);
   EXPECT_TRUE(exists("x/y"));
+}
+
+TEST_F(FileTest, MakeDirectoryIsNotMisledByOneThatGoesAwayMeanwhile) {
+  std::atomic<bool> done = false;
+  std::jthread remover([&] {
+    while (!done) ::unlinkat(dir_.fd(), "restless", AT_REMOVEDIR);
+  });
+  for (int i = 0; i < 20'000; ++i) ASSERT_NO_THROW(make_directory(dir_.fd(), "restless", 0700));
+  done = true;
 }
 
 TEST_F(FileTest, AnExistingDirectoryKeepsItsMode) {
