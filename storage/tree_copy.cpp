@@ -2,45 +2,20 @@
 #include "storage/tree_copy.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <map>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
+#include "storage/inode_copy.h"
 
 namespace knarr::storage {
 
 namespace {
-
-constexpr const char* overlay_prefixes[] = {"user.overlay.", "trusted.overlay."};
-
-bool is_overlay_attribute(std::string_view name) {
-  for (const std::string_view prefix : overlay_prefixes) {
-    if (name.starts_with(prefix)) return true;
-  }
-  return false;
-}
-
-bool is_opaque(int directory_fd) {
-  char value = 0;
-  for (const char* name : {"user.overlay.opaque", "trusted.overlay.opaque"}) {
-    if (::fgetxattr(directory_fd, name, &value, 1) == 1 && value == 'y') return true;
-  }
-  return false;
-}
-
-bool is_whiteout(const struct stat& info) {
-  return S_ISCHR(info.st_mode) && info.st_rdev == 0;
-}
 
 // One thing to copy: an entry of a directory, and the name it gets in another one.
 struct Entry {
@@ -167,41 +142,6 @@ class TreeCopier {
     set_attributes_at(entry);
   }
 
-  void copy_content(int source, int target, const std::string& path) {
-    if (::ioctl(target, FICLONE, source) == 0) return;
-    for (;;) {
-      const ssize_t copied = ::copy_file_range(source, nullptr, target, nullptr, 1u << 30, 0);
-      if (copied == 0) return;
-      if (copied > 0) continue;
-      if (errno == EINTR) continue;
-      if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
-        throw_errno("copying ", path);
-      break;
-    }
-    std::vector<char> buffer(256 * 1024);
-    for (;;) {
-      const ssize_t got = ::read(source, buffer.data(), buffer.size());
-      if (got == 0) return;
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw_errno("reading ", path);
-      sys::write_all(target, {buffer.data(), static_cast<std::size_t>(got)}, path);
-    }
-  }
-
-  void copy_xattrs(int source, int target, const std::string& path) {
-    const ssize_t size = ::flistxattr(source, names_.data(), names_.size());
-    for (const char* name = names_.data(); size > 0 && name < names_.data() + size;
-         name += std::string_view(name).size() + 1) {
-      if (is_overlay_attribute(name)) continue;
-      const ssize_t length = ::fgetxattr(source, name, value_.data(), value_.size());
-      // What this namespace may not write (security.selinux, trusted.*) it does not carry over.
-      if (length >= 0 && ::fsetxattr(target, name, value_.data(), static_cast<std::size_t>(length), 0) < 0 &&
-          errno != EPERM && errno != EOPNOTSUPP) {
-        throw_errno("setting attribute ", name, " of ", path);
-      }
-    }
-  }
-
   // Owner, then xattrs, then mode: chown takes file capabilities and set-uid bits away.
   void set_owner(int fd, const std::string& name, const struct stat& info, int flags,
                  const std::string& path) {
@@ -212,7 +152,7 @@ class TreeCopier {
 
   void set_attributes_of(int source, int target, const struct stat& info, const std::string& path) {
     set_owner(target, "", info, AT_EMPTY_PATH, path);
-    copy_xattrs(source, target, path);
+    xattrs_.copy(source, target, path);
     if (::fchmod(target, mode_of(info)) < 0) throw_errno("setting the mode of ", path);
     const timespec times[2] = {info.st_atim, info.st_mtim};
     if (::futimens(target, times) < 0) throw_errno("setting the times of ", path);
@@ -238,7 +178,7 @@ class TreeCopier {
 
   static constexpr int max_depth = 512;
   const TreeCopyOptions& options_;
-  std::vector<char> names_ = std::vector<char>(64 * 1024), value_ = std::vector<char>(64 * 1024);
+  XattrCopier xattrs_;
   std::map<std::pair<dev_t, ino_t>, std::string> known_;  // files with several names, by path below the top
   int target_root_ = -1;
   int depth_ = 0;
