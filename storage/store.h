@@ -6,7 +6,8 @@
 //   layers/<diffid-hex>/            diff/ (the tree), meta.json (LayerMeta), tar.zst (the rest of its tar)
 //   images/<config-hex>.json        an image record: all that `run` needs, in one file
 //   refs/<escaped name>             symlink to ../images/<config-hex>.json
-//   maps/<config-hex>@<hash>/       an image flattened, with the owners another id map needs
+//   maps/<config-hex>@<hash>/       an image flattened, with the owners another id map needs: clone/ leads to
+//                                   the content in layers/, diff/ is a copy
 //   containers/<id>/                config.json, summary, status, upper/, work/, ctr.log
 //   names/<container name>          symlink to ../containers/<id>
 //   volumes/<name>/                 _data/, meta.json

@@ -51,7 +51,8 @@ std::string render_cache(const std::string& key, const OverlayFacts& facts) {
   std::string why = facts.why_not_kernel;
   std::replace(why.begin(), why.end(), '\n', ' ');
   return concat("key ", key, "\ndriver ", driver_name(facts.driver), "\nappend ",
-                facts.append_layers ? "1" : "0", "\nprogram ", facts.fuse_program, "\nwhy ", why, '\n');
+                facts.append_layers ? "1" : "0", "\ndata ", facts.data_layers ? "1" : "0", "\nprogram ",
+                facts.fuse_program, "\nwhy ", why, '\n');
 }
 
 // The value of the next line, which must have this name.
@@ -68,12 +69,14 @@ std::optional<OverlayFacts> parse_cache(std::string_view text, const std::string
   if (take_line(text, "key") != key) return std::nullopt;
   const auto driver = take_line(text, "driver");
   const auto append = take_line(text, "append");
+  const auto data = take_line(text, "data");
   auto program = take_line(text, "program");
   auto why = take_line(text, "why");
-  if (!driver || !append || !program || !why || !parse_driver(*driver)) return std::nullopt;
+  if (!driver || !append || !data || !program || !why || !parse_driver(*driver)) return std::nullopt;
   OverlayFacts facts;
   facts.driver = *parse_driver(*driver);
   facts.append_layers = *append == "1";
+  facts.data_layers = *data == "1";
   facts.fuse_program = *std::move(program);
   facts.why_not_kernel = *std::move(why);
   return facts;
@@ -94,6 +97,7 @@ void remember(const Store& store, const std::string& run_root, const std::string
 OverlayFacts use_kernel(const KernelProbe& probe) {
   OverlayFacts facts;
   facts.append_layers = probe.append_layers;
+  facts.data_layers = probe.data_layers;
   return facts;
 }
 

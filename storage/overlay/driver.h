@@ -17,8 +17,10 @@ enum class OverlayDriver { kernel, fuse, vfs };
 
 struct OverlayFacts {
   OverlayDriver driver = OverlayDriver::kernel;
-  bool userxattr = true;       // markers of layers are user.overlay.* xattrs, wherever they are mounted
-  bool append_layers = true;   // fsconfig(2) knows "lowerdir+" (Linux 6.7); else one joined "lowerdir"
+  bool userxattr = true;      // markers of layers are user.overlay.* xattrs, wherever they are mounted
+  bool append_layers = true;  // fsconfig(2) knows "lowerdir+" (Linux 6.7); else one joined "lowerdir"
+  // Data-only layers work with userxattr (Linux 6.16): clones of images can be mounted (clone.h).
+  bool data_layers = false;
   std::string fuse_program;    // absolute path, for `fuse`
   std::string why_not_kernel;  // the reason, in words, when the driver is another one
 };
@@ -39,8 +41,9 @@ std::string_view driver_name(OverlayDriver driver);  // as `info` shows it: "ove
 // What has to be mounted at a container's root. Pure data: init replays it.
 struct RootfsPlan {
   OverlayDriver driver = OverlayDriver::kernel;
-  std::vector<std::string> lowers;  // absolute, topmost first, as the kernel wants them
-  std::string upper;                // empty: read-only
+  std::vector<std::string> lowers;       // absolute, topmost first, as the kernel wants them
+  std::vector<std::string> data_lowers;  // data-only layers below a clone, as clone_layers() had them
+  std::string upper;                     // empty: read-only
   std::string work;
   bool userxattr = true;
   bool is_volatile = false;  // no syncing: for containers that do not survive anyway

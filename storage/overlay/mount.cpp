@@ -41,6 +41,9 @@ bool create(int context, const RootfsPlan& plan, Lowers lowers) {
       if (::fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", lower.c_str(), 0) < 0) return false;
     }
   }
+  for (const std::string& lower : plan.data_lowers) {
+    if (::fsconfig(context, FSCONFIG_SET_STRING, "datadir+", lower.c_str(), 0) < 0) return false;
+  }
   set_option(context, "upperdir", plan.upper);
   set_option(context, "workdir", plan.work);
   if (plan.userxattr && ::fsconfig(context, FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) < 0) return false;
@@ -54,7 +57,7 @@ sys::UniqueFd mount_detached(const RootfsPlan& plan) {
   sys::UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
   if (!context) throw_errno("mounting overlay");
   if (!create(context.get(), plan, Lowers::appended)) {
-    if (errno != EINVAL) throw_errno("mounting overlay");
+    if (errno != EINVAL || !plan.data_lowers.empty()) throw_errno("mounting overlay");
     context.reset(::fsopen("overlay", FSOPEN_CLOEXEC));
     if (!context || !create(context.get(), plan, Lowers::joined)) throw_errno("mounting overlay");
   }

@@ -56,8 +56,8 @@ void enter_probe_namespaces() {
 
 // ---- in the child: two layers, and what must be seen through the mount ----
 
-constexpr std::array probe_directories = {"low",   "low/hidden", "top",   "top/hidden",
-                                          "upper", "work",       "merged"};
+constexpr std::array probe_directories = {"low",  "low/hidden", "top",  "top/hidden", "upper",
+                                          "work", "merged",     "meta", "upper2",     "work2"};
 
 void make_layers() {
   for (const char* directory : probe_directories) sys::make_directory(AT_FDCWD, directory, 0755);
@@ -179,8 +179,42 @@ sys::UniqueFd mount_kernel_overlay(bool append) {
   return mount;
 }
 
-// The answer that the layers can be appended, beside failures in words.
-constexpr std::string_view joined_layers_only = "joined layers only";
+// What the child says of an overlay that works, so that it is no failure in words.
+constexpr std::string_view works_with = "works with:";
+constexpr std::string_view appended_layers = " appended layers";
+constexpr std::string_view data_only_layers = " data-only layers";
+
+// An empty file that leads to one of the data-only layer "low", as clone_layers() makes them.
+bool make_metadata() {
+  sys::create_file(AT_FDCWD, "meta/led", "", 0644, sys::Durability::none);
+  return ::setxattr("meta/led", "user.overlay.redirect", "/kept", 5, 0) == 0 &&
+         ::setxattr("meta/led", "user.overlay.metacopy", "", 0, 0) == 0 && ::truncate("meta/led", 5) == 0;
+}
+
+sys::UniqueFd mount_metadata() {
+  const sys::UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
+  const bool is_mountable =
+      context && set_string(context.get(), "lowerdir+", "meta") &&
+      set_string(context.get(), "datadir+", "top") && set_string(context.get(), "datadir+", "low") &&
+      set_string(context.get(), "upperdir", "upper2") && set_string(context.get(), "workdir", "work2") &&
+      ::fsconfig(context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) == 0 &&
+      ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
+  return sys::UniqueFd(is_mountable ? ::fsmount(context.get(), FSMOUNT_CLOEXEC, 0) : -1);
+}
+
+// A kernel may take the options and yet not follow the way: what counts is the content. Without this an image
+// is copied for another id map, so a failure needs no words.
+bool use_data_layers() {
+  try {
+    if (!make_metadata()) return false;
+    const sys::UniqueFd root = mount_metadata();
+    if (!root || sys::read_file(root.get(), "led") != "layer") return false;
+    sys::write_all(sys::open_at(root.get(), "led", O_WRONLY | O_APPEND).get(), "+", "led");
+    return sys::read_file(root.get(), "led") == "layer+" && sys::read_file(AT_FDCWD, "low/kept") == "layer";
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 std::string use_kernel_overlay() {
   bool append = true;
@@ -188,7 +222,8 @@ std::string use_kernel_overlay() {
   if (!root) root = mount_kernel_overlay(append = false);
   check_reading(root.get());
   check_writing(root.get());
-  return append ? std::string() : std::string(joined_layers_only);
+  return concat(works_with, append ? appended_layers : "",
+                append && use_data_layers() ? data_only_layers : "");
 }
 
 // ---- in the child: fuse-overlayfs ----
@@ -253,8 +288,10 @@ std::string find_fuse_overlayfs() {
 
 KernelProbe probe_kernel_overlay(const Store& store) {
   const std::string said = run_probe(store, use_kernel_overlay);
-  if (said == joined_layers_only) return {.failure = {}, .append_layers = false};
-  return {.failure = said, .append_layers = true};
+  if (!said.starts_with(works_with)) return {.failure = said};
+  return {.failure = {},
+          .append_layers = said.find(appended_layers) != std::string::npos,
+          .data_layers = said.find(data_only_layers) != std::string::npos};
 }
 
 FuseProbe probe_fuse_overlay(const Store& store) {

@@ -11,10 +11,12 @@ namespace knarr::storage {
 struct KernelProbe {
   std::string failure;        // in words; empty: it works
   bool append_layers = true;  // see OverlayFacts
+  bool data_layers = false;   // see OverlayFacts
 };
 
 // Mounts the kernel's overlay with userxattr on directories below staging/, in a child with namespaces of its
-// own, and uses it: whiteouts and opaque directories of layers, copy-up, removal.
+// own, and uses it: whiteouts and opaque directories of layers, copy-up, removal; files that a
+// metadata-only layer leads to in a data-only one.
 KernelProbe probe_kernel_overlay(const Store& store);
 
 struct FuseProbe {

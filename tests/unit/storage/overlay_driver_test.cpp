@@ -73,6 +73,7 @@ TEST_F(OverlayDriverTest, RemembersTheAnswerForEachWish) {
   ASSERT_TRUE(remembered);
   EXPECT_EQ(remembered->driver, chosen.driver);
   EXPECT_EQ(remembered->append_layers, chosen.append_layers);
+  EXPECT_EQ(remembered->data_layers, chosen.data_layers);
   EXPECT_EQ(remembered->fuse_program, chosen.fuse_program);
   EXPECT_EQ(remembered->why_not_kernel, chosen.why_not_kernel);
   EXPECT_EQ(read_overlay_facts(store_, run_root_, "vfs")->driver, OverlayDriver::vfs);
