@@ -43,7 +43,8 @@ void bind_onto(int root_fd, const std::string& source, const MountRequest& mount
 // ours alone in this namespace.
 sys::UniqueFd mount_resting(const Engine& engine, const ContainerConfig& config) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) throw_errno("making mounts private");
-  const storage::RootfsPlan plan = plan_rootfs(engine, config);
+  storage::RootfsPlan plan = plan_rootfs(engine, config);
+  prepare_rootfs(engine, config, plan);
   const std::string mount_point = engine.store().path("mnt");
   if (plan.directory.empty()) {
     const sys::UniqueFd tree = storage::mount_detached(plan);

@@ -2,13 +2,19 @@
 #include "engine/rootfs.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <thread>
 
 #include "engine/helpers.h"
 #include "engine/in_r.h"
+#include "engine/spec/spec.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/process.h"
 #include "storage/layer/layer.h"
+#include "storage/overlay/clone.h"
 #include "storage/tree_copy.h"
 
 namespace knarr::engine {
@@ -23,11 +29,11 @@ std::uint32_t owner_for(const rootless::IdMap& map, std::uint32_t id, const char
                                ", which the container's user namespace does not map"));
 }
 
-storage::TreeCopyOptions owners_for(const rootless::IdMaps& maps) {
-  storage::TreeCopyOptions options{.apply_whiteouts = true, .map_uid = {}, .map_gid = {}};
+// For the options of copies and of clones.
+template <typename Options>
+void map_owners(const rootless::IdMaps& maps, Options& options) {
   if (!maps.uids.empty()) options.map_uid = [&maps](uid_t uid) { return owner_for(maps.uids, uid, "uid"); };
   if (!maps.gids.empty()) options.map_gid = [&maps](gid_t gid) { return owner_for(maps.gids, gid, "gid"); };
-  return options;
 }
 
 // The layers as one tree in a new directory of staging/.
@@ -36,11 +42,44 @@ storage::Store::Staging flatten_layers(const Engine& engine, const std::vector<s
   storage::Store::Staging staging = engine.store().make_staging("rootfs");
   sys::make_directory(engine.store().fd(), staging.path + "/diff", 0755);
   const sys::UniqueFd target = sys::open_directory(engine.store().fd(), staging.path + "/diff");
+  storage::TreeCopyOptions options{.apply_whiteouts = true, .map_uid = {}, .map_gid = {}};
+  map_owners(maps, options);
   for (auto lower = lowers.rbegin(); lower != lowers.rend(); ++lower) {
     const sys::UniqueFd source = sys::open_directory(AT_FDCWD, *lower);
-    with_context("copying the image",
-                 [&] { storage::copy_tree(source.get(), target.get(), owners_for(maps)); });
+    with_context("copying the image", [&] { storage::copy_tree(source.get(), target.get(), options); });
   }
+  return staging;
+}
+
+bool is_mapped_in(const rootless::IdMap& map, std::uint32_t id_in_r) {
+  return std::any_of(map.begin(), map.end(), [id_in_r](const rootless::IdExtent& extent) {
+    return id_in_r >= extent.outside && id_in_r - extent.outside < extent.count;
+  });
+}
+
+// What is on its way to the disk as a rename says it is whole could be missing after a power cut. Metadata
+// alone comes there in order.
+void sync_content(const Engine& engine) {
+  if (::syncfs(engine.store().fd()) < 0) throw_errno("syncing ", engine.store().root());
+}
+
+// The layers as a clone in a new directory of staging/.
+storage::Store::Staging clone_layers(const Engine& engine, const std::vector<std::string>& lowers,
+                                     const rootless::IdMaps& maps) {
+  storage::Store::Staging staging = engine.store().make_staging("clone");
+  sys::make_directory(engine.store().fd(), staging.path + "/clone", 0755);
+  const sys::UniqueFd target = sys::open_directory(engine.store().fd(), staging.path + "/clone");
+  storage::CloneOptions options{.map_uid = {}, .map_gid = {}, .mounter_rules = {}};
+  map_owners(maps, options);
+  // The overlay is mounted in the container's user namespace: its root rules over what is mapped there.
+  options.mounter_rules = [&maps](uid_t uid, gid_t gid) {
+    return is_mapped_in(maps.uids, uid) && is_mapped_in(maps.gids, gid);
+  };
+  options.threads = std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
+  with_context("cloning the image", [&] {
+    const storage::CloneSummary made = storage::clone_layers(lowers, target.get(), options);
+    if (made.copied > 0) sync_content(engine);
+  });
   return staging;
 }
 
@@ -51,14 +90,14 @@ void publish(const std::string& tree, const std::string& destination) {
   }
 }
 
-// One directory for each image and map. FNV-1a: nobody gains from a collision of two maps of their own.
-std::string mapped_image_path(const Engine& engine, const ContainerConfig& config,
-                              const rootless::IdMaps& maps) {
+// One directory for each image and map, below the store's. FNV-1a: nobody gains from a collision of two maps
+// of their own.
+std::string mapped_image_path(const ContainerConfig& config, const rootless::IdMaps& maps) {
   std::uint64_t hash = 14695981039346656037u;
   for (const char c : rootless::render_id_map(maps.uids) + "/" + rootless::render_id_map(maps.gids)) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
   }
-  return engine.store().path(concat("maps/", config.image_id, "@", hash));
+  return concat("maps/", config.image_id, "@", hash);
 }
 
 // The upper directory becomes the root directory of the container: it must be root's there.
@@ -73,6 +112,27 @@ void give_to_container_root(const storage::RootfsPlan& plan, const rootless::IdM
 
 bool exists(const std::string& path) {
   return sys::stat_at(AT_FDCWD, path).has_value();
+}
+
+// Several containers may want it first: one makes it, the others wait.
+void make_mapped_image(const Engine& engine, const ContainerConfig& config, const rootless::IdMaps& maps,
+                       const std::vector<std::string>& lowers, bool is_clone) {
+  const storage::Store& store = engine.store();
+  const std::string mapped = mapped_image_path(config, maps);
+  const std::string name = is_clone ? "/clone" : "/diff";
+  // The directory around the tree is the user's: only an owner may move a directory away.
+  sys::make_directory(store.fd(), "maps", 0700);
+  sys::make_directory(store.fd(), mapped, 0700);
+  const auto lock = sys::Lock::acquire(store.fd(), mapped, sys::Lock::Mode::exclusive);
+  if (exists(store.path(mapped + name))) return;
+  if (!is_clone)
+    engine.warn("copying the image for another id map; the next container with this map shares the copy");
+  run_in_r(engine, [&] {
+    ::umask(0);
+    const auto staging = is_clone ? clone_layers(engine, lowers, maps) : flatten_layers(engine, lowers, maps);
+    if (!is_clone) sync_content(engine);
+    publish(store.path(staging.path + name), store.path(mapped + name));
+  });
 }
 
 constexpr const char* fetch_again = "fetch the image again: knarr pull or knarr load";
@@ -156,9 +216,9 @@ storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& con
   return plan;
 }
 
-void prepare_rootfs(const Engine& engine, const ContainerConfig& config, const rootless::IdMaps& maps,
-                    storage::RootfsPlan& plan) {
+void prepare_rootfs(const Engine& engine, const ContainerConfig& config, storage::RootfsPlan& plan) {
   if (!config.rootfs.empty()) return;
+  const rootless::IdMaps maps = plan_foreign_maps(config, engine.host());
   if (plan.driver == storage::OverlayDriver::vfs) {
     if (exists(plan.directory)) return;
     return run_in_r(engine, [&] {
@@ -167,17 +227,15 @@ void prepare_rootfs(const Engine& engine, const ContainerConfig& config, const r
     });
   }
   if (maps.uids.empty()) return;
-  const std::string mapped = mapped_image_path(engine, config, maps);
-  const bool made = exists(mapped);
-  if (!made)
-    engine.warn("copying the image for another id map; the next container with this map shares the copy");
-  sys::make_directory(engine.store().fd(), "maps", 0700);
-  run_in_r(engine, [&] {
-    // The directory around the tree stays the user's: only an owner may move a directory away.
-    if (!made) publish(engine.store().path(flatten_layers(engine, plan.lowers, maps).path), mapped);
-    give_to_container_root(plan, maps);
-  });
-  plan.lowers = {mapped + "/diff"};
+  const std::string mapped = engine.store().path(mapped_image_path(config, maps));
+  // A copy may be there from the time of an older kernel.
+  const bool is_clone = plan.driver == storage::OverlayDriver::kernel && engine.overlay().data_layers &&
+                        !exists(mapped + "/diff");
+  const std::string tree = mapped + (is_clone ? "/clone" : "/diff");
+  if (!exists(tree)) make_mapped_image(engine, config, maps, plan.lowers, is_clone);
+  run_in_r(engine, [&] { give_to_container_root(plan, maps); });
+  if (is_clone) plan.data_lowers = std::move(plan.lowers);
+  plan.lowers = {tree};
 }
 
 }  // namespace knarr::engine

@@ -20,10 +20,9 @@ storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& con
 // Makes what the plan needs and does not exist yet, in a child inside R:
 //  - driver vfs: the tree, copied from the layers;
 //  - a container whose ids are not those of R (--userns=keep-id, ...): the image with the owners the
-//  container
-//    sees, made once per image and map under maps/, since the kernel lets no user map the ids of a mount.
-// `maps` are those of the container's user namespace; empty: it has the ids of R.
-void prepare_rootfs(const Engine& engine, const ContainerConfig& config, const rootless::IdMaps& maps,
-                    storage::RootfsPlan& plan);
+//    container sees, made once per image and map under maps/, since the kernel lets no user map the ids of a
+//    mount. A clone without content where the kernel's overlay follows one (storage/overlay/clone.h), else a
+//    copy, and a warning.
+void prepare_rootfs(const Engine& engine, const ContainerConfig& config, storage::RootfsPlan& plan);
 
 }  // namespace knarr::engine

@@ -69,7 +69,8 @@ struct MountOption {  // one fsconfig(2) call; value nullptr: a flag
   const char* value;
 };
 
-// The root file system. kind overlay: options hold lowerdir+, upperdir, workdir, ...; bind: source is a tree.
+// The root file system. kind overlay: options hold lowerdir+, datadir+, upperdir, workdir, ...; bind: source
+// is a tree.
 struct Root {
   enum class Kind : std::uint8_t { overlay, bind, fuse };
   Kind kind = Kind::overlay;

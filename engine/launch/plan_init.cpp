@@ -63,6 +63,7 @@ init::Span<init::MountOption> lay_out_options(const std::vector<FilesystemOption
 void add_overlay_options(const storage::RootfsPlan& root, Arena& arena,
                          std::vector<init::MountOption>& options) {
   for (const std::string& lower : root.lowers) options.push_back({"lowerdir+", arena.text(lower)});
+  for (const std::string& lower : root.data_lowers) options.push_back({"datadir+", arena.text(lower)});
   if (!root.upper.empty()) {
     options.push_back({"upperdir", arena.text(root.upper)});
     options.push_back({"workdir", arena.text(root.work)});
@@ -114,7 +115,7 @@ init::Root plan_root(const Spec& spec, const std::string& mount_point, Arena& ar
   root.no_devices = spec.root_no_devices;
   root.propagation = root_propagation(spec.rootfs_propagation);
   // The kernel has no overlay of one read-only layer: that is the layer itself.
-  const bool single_layer = plan.upper.empty() && plan.lowers.size() == 1;
+  const bool single_layer = plan.upper.empty() && plan.lowers.size() + plan.data_lowers.size() == 1;
   if (!plan.directory.empty() || single_layer) {
     const std::string& tree = plan.directory.empty() ? plan.lowers.front() : plan.directory;
     root.kind = init::Root::Kind::bind;

@@ -48,14 +48,6 @@ monitor::LogDriver log_driver(const std::string& name) {
   return name == "json-file" ? monitor::LogDriver::json_file : monitor::LogDriver::k8s_file;
 }
 
-// The maps of a container whose ids are not those of R; empty for all others.
-rootless::IdMaps foreign_maps(const rootless::HostFacts& host, const Spec& spec) {
-  const rootless::IdMaps maps{spec.uid_mappings, spec.gid_mappings};
-  const rootless::IdMaps same{rootless::plan_nested_identity(host.r_maps.uids),
-                              rootless::plan_nested_identity(host.r_maps.gids)};
-  return maps == same ? rootless::IdMaps{} : maps;
-}
-
 const char* text_or_null(Arena& arena, const std::string& text) {
   return text.empty() ? nullptr : arena.text(text);
 }
@@ -108,7 +100,7 @@ Launched start_container(const Engine& engine, const ContainerConfig& stored, La
                           .image_layers = find_mounted_images(engine, config),
                           .facts = gather_spec_facts(config, engine.host())});
   launcher.done("built the spec");
-  prepare_rootfs(engine, config, foreign_maps(engine.host(), spec), spec.root);
+  prepare_rootfs(engine, config, spec.root);
   prepare_volumes(engine, stored, spec.root);
   give_volumes(engine, config, spec.root);
   prepare_mounts(engine.store(), spec);

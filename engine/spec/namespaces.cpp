@@ -128,6 +128,15 @@ rootless::IdMaps plan_id_maps(const ContainerConfig& config, const rootless::Hos
   return maps;
 }
 
+rootless::IdMaps plan_foreign_maps(const ContainerConfig& config, const rootless::HostFacts& host) {
+  const UserKind kind = parse_user_namespace_mode(config.namespaces.user).kind;
+  if (kind != UserKind::keep_id && kind != UserKind::no_map && kind != UserKind::automatic) return {};
+  rootless::IdMaps maps = plan_id_maps(config, host);
+  const rootless::IdMaps same{rootless::plan_nested_identity(host.r_maps.uids),
+                              rootless::plan_nested_identity(host.r_maps.gids)};
+  return maps == same ? rootless::IdMaps{} : maps;
+}
+
 rootless::IdMap plan_no_map(const rootless::IdMap& outer) {
   rootless::IdMap map;
   std::uint32_t next = 0;

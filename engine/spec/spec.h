@@ -133,6 +133,10 @@ struct SpecInput {
   SpecFacts facts;
 };
 
+// The id maps of a container whose ids are not those of R (--userns=keep-id, ...); empty for all others.
+// Pure.
+rootless::IdMaps plan_foreign_maps(const ContainerConfig& config, const rootless::HostFacts& host);
+
 // Pure. Throws InvalidArgument or Unsupported for what only shows now.
 Spec build_spec(const SpecInput& input);
 

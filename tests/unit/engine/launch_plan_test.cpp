@@ -131,6 +131,21 @@ TEST(PlanInit, ASingleLayerAloneIsBoundReadOnly) {
   EXPECT_TRUE(planned.plan->root.read_only);
 }
 
+TEST(PlanInit, ACloneLiesOverDataOnlyLayers) {
+  Spec spec = plain_spec();
+  spec.root.lowers = {"/clone"};
+  spec.root.data_lowers = {"/l2", "/l1"};
+  std::vector<std::string> options = Planned(spec).root_options();
+  options.resize(4);
+  EXPECT_THAT(options, ElementsAre("lowerdir+=/clone", "datadir+=/l2", "datadir+=/l1", "upperdir=/u"));
+}
+
+TEST(PlanInit, AReadOnlyCloneIsNoSingleLayer) {
+  Spec spec = plain_spec();
+  spec.root = {.lowers = {"/clone"}, .data_lowers = {"/l1"}};
+  EXPECT_EQ(Planned(spec).plan->root.kind, init::Root::Kind::overlay);
+}
+
 TEST(PlanInit, StartsFuseOverlayfs) {
   Spec spec = plain_spec();
   spec.root.driver = storage::OverlayDriver::fuse;
