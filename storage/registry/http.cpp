@@ -179,18 +179,16 @@ class HttpTransfer {
  public:
   HttpTransfer(HttpClient& client, const HttpRequest& request)
       : client_(client), url_(request.url), handles_(client.pool_->take()) {
-    try {
-      prepare(request);
-    } catch (...) {
-      client_.pool_->give_back(std::move(handles_));
-      throw;
-    }
+    prepare(request);
     ::curl_multi_add_handle(handles_.multi.get(), easy());
   }
   HttpTransfer(const HttpTransfer&) = delete;
   HttpTransfer& operator=(const HttpTransfer&) = delete;
   ~HttpTransfer() {
     ::curl_multi_remove_handle(handles_.multi.get(), easy());
+    // After a failure, as of a name that cannot be resolved, libcurl may keep what no reset clears (the
+    // buffer of the transfer, and then refuses CURLOPT_BUFFERSIZE); and there is no connection worth keeping.
+    if (!done_ || result_ != CURLE_OK) return;
     ::curl_easy_reset(easy());
     client_.pool_->give_back(std::move(handles_));
   }

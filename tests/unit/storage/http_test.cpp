@@ -73,6 +73,13 @@ TEST(Redirect, ABodyIsNotSentElsewhere) {
   EXPECT_FALSE(is_redirect(302, put));
 }
 
+TEST(HttpClient, TriesAgainAfterAHostThatCannotBeResolved) {
+  HttpClient client({});
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    EXPECT_THROW(client.fetch(get("http://registry.invalid/v2/"), 1), TransferError);
+  }
+}
+
 TEST(Retry, DelaysGrowAndAreSpread) {
   const RetryPolicy policy;
   EXPECT_EQ(plan_delay(policy, 1, std::nullopt, 0), milliseconds(125));
