@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every verb of the two programs; one source file each.
+// The verbs of knarr itself; one source file each.
 #pragma once
 
 #include "cli/verb.h"
