@@ -14,7 +14,7 @@ namespace knarr::rootless {
 struct HostFacts {
   uid_t uid = 0;
   gid_t gid = 0;
-  std::string user_name;  // by getpwuid(3); the number when there is no entry
+  std::string user_name;  // by find_user; the number when there is no entry
   std::string home;       // $HOME, else from the password database
   // Real root in the initial user namespace. Everything else is rootless, `unshare -r` included.
   bool rootful = false;

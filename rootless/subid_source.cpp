@@ -2,15 +2,13 @@
 #include "rootless/subid_source.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <optional>
 
-#include "rootless/sys/error.h"
+#include "rootless/name_service.h"
 #include "rootless/sys/file.h"
-#include "rootless/sys/process.h"
 
 namespace knarr::rootless {
 namespace {
@@ -44,28 +42,6 @@ std::vector<SubIdRange> read_from_file(const char* path, const std::string& user
   return file ? parse_subid(*file, user_name, uid) : std::vector<SubIdRange>{};
 }
 
-// Without a shell and with nothing of the environment. What goes wrong counts as no ranges: the user is told
-// what the lack of ids costs, as where the files grant none.
-std::vector<SubIdRange> ask(std::vector<std::string> argv) {
-  sys::Pipe output = sys::make_pipe();
-  std::vector<char*> pointers;
-  for (std::string& word : argv) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  const pid_t child = sys::fork_child([&] {
-    const sys::UniqueFd null = sys::open_at(AT_FDCWD, "/dev/null", O_RDWR);
-    ::dup2(null.get(), STDIN_FILENO);
-    ::dup2(output.write.get(), STDOUT_FILENO);
-    ::dup2(null.get(), STDERR_FILENO);
-    char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
-    char* const environment[] = {path, locale, nullptr};
-    ::execve(pointers[0], pointers.data(), environment);
-    return 127;
-  });
-  output.write.reset();
-  const std::string text = sys::read_all(output.read.get(), argv[0], 1u << 20);
-  return sys::wait_child(child).code == 0 ? parse_getsubids(text) : std::vector<SubIdRange>{};
-}
-
 }  // namespace
 
 std::string parse_subid_source(std::string_view nsswitch) {
@@ -97,7 +73,8 @@ SubIdRanges read_subid_ranges(const std::string& user_name, uid_t uid) {
   if (parse_subid_source(nsswitch.value_or("")) == "files")
     return {read_from_file("/etc/subuid", user_name, uid), read_from_file("/etc/subgid", user_name, uid)};
   constexpr const char* program = "/usr/bin/getsubids";  // of the package that newuidmap is of
-  return {ask({program, user_name}), ask({program, "-g", user_name})};
+  return {parse_getsubids(ask_name_service({program, user_name})),
+          parse_getsubids(ask_name_service({program, "-g", user_name}))};
 }
 
 }  // namespace knarr::rootless

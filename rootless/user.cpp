@@ -2,12 +2,11 @@
 #include "rootless/user.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 
 #include <array>
 #include <charconv>
-#include <vector>
 
+#include "rootless/name_service.h"
 #include "rootless/sys/file.h"
 
 namespace knarr::rootless {
@@ -38,21 +37,6 @@ std::optional<User> parse_entry(std::string_view line, uid_t wanted) {
   return user;
 }
 
-std::optional<User> ask_name_services(uid_t uid) {
-  std::vector<char> buffer(1024);
-  for (;;) {
-    passwd entry;
-    passwd* found = nullptr;
-    const int code = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
-    if (code == ERANGE && buffer.size() < (1u << 20)) {
-      buffer.resize(buffer.size() * 4);
-      continue;
-    }
-    if (!found) return std::nullopt;
-    return User{found->pw_name, found->pw_gid, found->pw_dir};
-  }
-}
-
 }  // namespace
 
 std::optional<User> parse_passwd(std::string_view file, uid_t uid) {
@@ -68,7 +52,7 @@ std::optional<User> find_user(uid_t uid) {
   if (const auto file = sys::read_file_if_exists(AT_FDCWD, "/etc/passwd")) {
     if (std::optional<User> user = parse_passwd(*file, uid)) return user;
   }
-  return ask_name_services(uid);
+  return parse_passwd(ask_name_service({"/usr/bin/getent", "passwd", std::to_string(uid)}), uid);
 }
 
 }  // namespace knarr::rootless

@@ -20,8 +20,7 @@ struct User {
 // The first entry of a passwd(5) file with this uid.
 std::optional<User> parse_passwd(std::string_view file, uid_t uid);
 
-// From /etc/passwd, else by getpwuid_r(3). The file comes first because the C library loads its name service
-// modules (systemd, sss, ..) even for users who are in it, which costs more than a container's start.
+// From /etc/passwd, else by getent(1), which asks the other sources of nsswitch.conf (systemd, sss, ..).
 std::optional<User> find_user(uid_t uid);
 
 }  // namespace knarr::rootless
