@@ -101,8 +101,11 @@ char32_t decode_utf8(std::string_view text, std::size_t offset) {
 }
 
 std::size_t count_characters(std::string_view text) {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < text.size(); i += character_bytes(text, i)) ++count;
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  const auto ascii =
+      static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_ascii) - text.begin());
+  std::size_t count = ascii;
+  for (std::size_t i = ascii; i < text.size(); i += character_bytes(text, i)) ++count;
   return count;
 }
 

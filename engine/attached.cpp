@@ -17,9 +17,9 @@ namespace {
 
 // The monitor is gone without a word. What it wrote before tells the exit; otherwise it was killed, and the
 // container with it.
-int exit_code_after_loss(int status_fd) {
-  if (status_fd < 0) return killed_exit_code;
-  const auto record = parse_status(sys::read_all(status_fd, "the container's status"));
+int exit_code_after_loss(int summary_fd) {
+  if (summary_fd < 0) return killed_exit_code;
+  const auto record = parse_status(status_line(sys::read_all(summary_fd, "the container's summary")));
   return record && record->finished_ns >= record->started_ns && record->started_ns != 0 ? record->exit_code
                                                                                         : killed_exit_code;
 }
@@ -29,8 +29,8 @@ int exit_code_after_loss(int status_fd) {
 std::optional<int> stay_attached(const Engine& engine, const ContainerConfig& config, sys::UniqueFd client,
                                  const AttachedStreams& options) {
   // Opened before the end: with --rm the record is gone by then.
-  const sys::UniqueFd status_file =
-      sys::find_at(AT_FDCWD, engine.containers().path(config.id) + "/status", O_RDONLY);
+  const sys::UniqueFd summary =
+      sys::find_at(AT_FDCWD, engine.containers().path(config.id) + "/summary", O_RDONLY);
   const sys::UniqueFd init =
       options.signal_proxy ? sys::open_process(engine.status(config.id).init) : sys::UniqueFd();
   AttachRequest request;
@@ -47,7 +47,7 @@ std::optional<int> stay_attached(const Engine& engine, const ContainerConfig& co
     case AttachResult::End::exited:
       return result.exit_code;
     case AttachResult::End::monitor_lost:
-      return exit_code_after_loss(status_file.get());
+      return exit_code_after_loss(summary.get());
     case AttachResult::End::detached:
       return std::nullopt;
     case AttachResult::End::output_closed:

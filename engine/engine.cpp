@@ -53,8 +53,8 @@ ContainerConfig Engine::load_config(const std::string& container_id) const {
 ContainerStatus Engine::status(const std::string& container_id) const {
   ContainerStatus status;
   const auto live = LiveContainer::find(run_directory(container_id));
-  if (const auto line = containers().read_if_exists(container_id, "status")) {
-    if (const auto record = parse_status(*line)) {
+  if (const auto text = containers().read_if_exists(container_id, "summary")) {
+    if (const auto record = parse_status(status_line(*text))) {
       status.started_ns = record->started_ns;
       status.finished_ns = record->finished_ns;
       status.exit_code = record->exit_code;

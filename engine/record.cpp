@@ -180,10 +180,8 @@ std::string render_summary(const Summary& summary) {
   return render_line(shorter);
 }
 
-std::optional<Summary> parse_summary(std::string_view line) {
-  line = without_line_end(line);
-  if (line.find('\n') != std::string_view::npos) return std::nullopt;
-  FieldScanner fields(line, '\t');
+std::optional<Summary> parse_summary(std::string_view text) {
+  FieldScanner fields(text.substr(0, text.find('\n')), '\t');
   Summary summary;
   std::string flags;
   for (std::string* field : {&summary.id, &summary.name, &summary.image, &summary.image_id, &summary.created,
@@ -249,6 +247,12 @@ std::optional<StatusRecord> parse_status(std::string_view line) {
     if (!fields.next().empty()) return std::nullopt;
   }
   return record;
+}
+
+std::string_view status_line(std::string_view summary_file) {
+  const std::size_t end = summary_file.find('\n');
+  return end == std::string_view::npos ? std::string_view{}
+                                       : summary_file.substr(end + 1, status_record_bytes);
 }
 
 std::string render_pids(const LivePids& pids) {

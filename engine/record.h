@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A container's files: config.json (container_json.cpp), summary (what `ps` needs), status (starts and
-// exits), and in the run directory the pids of a living one.
+// A container's files: config.json (container_json.cpp), summary (what `ps` needs: two lines of text, so that
+// one file has to be opened for it), and in the run directory the pids of a living one.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,8 @@ namespace knarr::engine {
 std::string render_config(const ContainerConfig& config);
 ContainerConfig parse_config(std::string_view json);
 
-// One tab-separated line written at create, hand-parsed by `ps` (STORE: no JSON for lists). Fields with a
-// tab or newline are escaped.
+// The first line of the summary file, tab-separated, written at create, hand-parsed by `ps` (STORE: no JSON
+// for lists). Fields with a tab or newline are escaped.
 struct Summary {
   std::string id, name, image, image_id, command, created;  // command: argv joined by spaces
   bool auto_remove = false;
@@ -30,10 +30,10 @@ struct Summary {
 };
 // One line without its end, less than 4096 bytes.
 std::string render_summary(const Summary& summary);
-std::optional<Summary> parse_summary(std::string_view line);
+std::optional<Summary> parse_summary(std::string_view text);  // a line, or a whole file
 Summary summarize(const ContainerConfig& config);
 
-// The status file, in containers/<id>/status: one fixed-size line the monitor writes in place.
+// The second line of the summary file, there since the first start: starts and exits, written by the monitor.
 struct StatusRecord {
   std::int64_t started_ns = 0, finished_ns = 0;
   int exit_code = 0;
@@ -44,6 +44,8 @@ struct StatusRecord {
 constexpr std::size_t status_record_bytes = 128;
 std::string render_status(const StatusRecord& record);  // exactly status_record_bytes
 std::optional<StatusRecord> parse_status(std::string_view line);
+// Empty when there is none.
+std::string_view status_line(std::string_view summary_file);
 
 // The pids file, run_root/containers/<id>/pids, "monitor start init start\n". The monitor holds an OFD write
 // lock on it (F_OFD_SETLK) for as long as it lives: that lock is what "running" means.

@@ -4,6 +4,7 @@
 #include "engine/create.h"
 #include "engine/lifecycle.h"
 #include "engine/live_container.h"
+#include "engine/monitor/record_files.h"
 #include "engine/record.h"
 #include "engine/trash.h"
 #include "engine/volumes.h"
@@ -87,7 +88,7 @@ void rename(const Engine& engine, const std::string& id, const std::string& new_
   config.name = new_name;
   engine.containers().rename(id, old_name, new_name);
   engine.containers().replace(id, "config.json", render_config(config), sys::Durability::none);
-  engine.containers().replace(id, "summary", render_summary(summarize(config)) + "\n", sys::Durability::none);
+  monitor::replace_summary(engine.containers().path(id).c_str(), render_summary(summarize(config)));
 }
 
 }  // namespace knarr::engine

@@ -22,9 +22,9 @@ Conflict not_running(const Engine& engine, const std::string& id, std::string_vi
                          state_name(engine.status(id).state)));
 }
 
-int recorded_exit_code(int status_fd) {
-  if (status_fd < 0) return 0;
-  const auto record = parse_status(sys::read_all(status_fd, "the container's status"));
+int recorded_exit_code(int summary_fd) {
+  if (summary_fd < 0) return 0;
+  const auto record = parse_status(status_line(sys::read_all(summary_fd, "the container's summary")));
   if (!record || record->started_ns == 0) return 0;
   return record->finished_ns < record->started_ns ? killed_exit_code : record->exit_code;
 }
@@ -78,10 +78,10 @@ int wait(const Engine& engine, const std::string& id, const WaitOptions& options
            options.conditions.end();
   };
   // Opened now: with --rm the record is gone by the time the exit is known, the open file is not.
-  const sys::UniqueFd status = sys::find_at(AT_FDCWD, engine.containers().path(id) + "/status", O_RDONLY);
+  const sys::UniqueFd summary = sys::find_at(AT_FDCWD, engine.containers().path(id) + "/summary", O_RDONLY);
   if (options.conditions.empty() || wants(WaitCondition::stopped)) {
     if (const auto live = LiveContainer::find(engine.run_directory(id))) live->wait_for_end();
-    return recorded_exit_code(status.get());
+    return recorded_exit_code(summary.get());
   }
   for (;;) {
     const bool exists = engine.containers().find_id(id).has_value();

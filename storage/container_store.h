@@ -26,7 +26,7 @@ struct NewContainer {
 
 struct ContainerEntry {
   std::string id;
-  std::string summary;
+  std::string summary;  // the file: the line of NewContainer::summary, and what was written behind it since
 };
 
 class ContainerStore {

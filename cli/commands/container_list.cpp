@@ -23,10 +23,10 @@ ListedContainer make_listed(engine::Summary summary) {
 
 // Of a container that did not run a moment ago. nullopt when its record says that it was started since, or
 // that its monitor was killed: then the engine has to look.
-std::optional<engine::ContainerStatus> resting_status(const engine::Engine& engine, const std::string& id) {
-  const auto line = engine.containers().read_if_exists(id, "status");
-  if (!line) return engine::ContainerStatus{};
-  const auto record = engine::parse_status(*line);
+std::optional<engine::ContainerStatus> resting_status(std::string_view summary_file) {
+  const std::string_view line = engine::status_line(summary_file);
+  if (line.empty()) return engine::ContainerStatus{};
+  const auto record = engine::parse_status(line);
   if (!record || record->started_ns == 0 || record->finished_ns < record->started_ns) return std::nullopt;
   return engine::ContainerStatus{.state = engine::State::exited,
                                  .started_ns = record->started_ns,
@@ -67,19 +67,22 @@ std::vector<ListedContainer> list_containers(const engine::Engine& engine) {
   // What runs has a directory among those of running containers: one look there instead of one a container.
   const std::vector<std::string> names = sys::list_directory(AT_FDCWD, engine.run_directory(""));
   const std::unordered_set<std::string_view> live(names.begin(), names.end());
-  std::vector<ListedContainer> containers = list_summaries(engine);
-  for (ListedContainer& container : containers) {
-    const std::string& id = container.summary.id;
-    auto resting = live.contains(id) ? std::nullopt : resting_status(engine, id);
-    container.status = resting ? std::move(*resting) : engine.status(id);
+  const std::vector<storage::ContainerEntry> entries = engine.containers().list();
+  std::vector<ListedContainer> containers;
+  containers.reserve(entries.size());
+  for (const storage::ContainerEntry& entry : entries) {
+    auto summary = engine::parse_summary(entry.summary);
+    if (!summary) continue;
+    auto resting = live.contains(entry.id) ? std::nullopt : resting_status(entry.summary);
+    containers.push_back(make_listed(std::move(*summary)));
+    containers.back().status = resting ? std::move(*resting) : engine.status(entry.id);
   }
   return containers;
 }
 
 std::optional<engine::Summary> find_summary(const engine::Engine& engine, const std::string& id) {
-  const auto line = engine.containers().read_if_exists(id, "summary");
-  if (!line) return std::nullopt;
-  return engine::parse_summary(std::string_view(*line).substr(0, line->find('\n')));
+  const auto text = engine.containers().read_if_exists(id, "summary");
+  return text ? engine::parse_summary(*text) : std::nullopt;
 }
 
 std::string describe_status(const engine::ContainerStatus& status, std::int64_t now_ns) {

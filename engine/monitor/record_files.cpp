@@ -16,6 +16,7 @@ namespace knarr::engine::monitor {
 namespace {
 
 constexpr const char* new_pids_name = "pids.new";
+constexpr const char* summary_file_name = "summary";
 
 struct flock whole_file(short type) {
   struct flock lock {};
@@ -23,6 +24,35 @@ struct flock whole_file(short type) {
   lock.l_whence = SEEK_SET;
   return lock;
 }
+
+// A container's summary file, locked: neither line may be lost to who writes the other one.
+class SummaryFile {
+ public:
+  explicit SummaryFile(const char* container_directory)
+      : path_(concat(container_directory, "/", summary_file_name)),
+        fd_(sys::open_at(AT_FDCWD, path_, O_RDWR | O_CREAT, 0600)) {
+    struct flock lock = whole_file(F_WRLCK);
+    if (::fcntl(fd_.get(), F_OFD_SETLKW, &lock) < 0) throw_errno("locking ", path_);
+    text_ = sys::read_all(fd_.get(), path_);
+  }
+
+  std::string_view line() const { return std::string_view(text_).substr(0, text_.find('\n')); }
+  std::string_view status() const { return status_line(text_); }
+
+  // By one write, so that who is killed leaves the old text or the new one.
+  void write(std::string_view line, std::string_view status) const {
+    const std::string text = concat(line, "\n", status);
+    if (::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+        (text.size() < text_.size() && ::ftruncate(fd_.get(), static_cast<off_t>(text.size())) < 0)) {
+      throw_errno("writing ", path_);
+    }
+  }
+
+ private:
+  const std::string path_;
+  sys::UniqueFd fd_;
+  std::string text_;
+};
 
 // What a dead monitor left may be replaced.
 void publish_pids(int dir_fd) {
@@ -64,17 +94,15 @@ void write_pid_file(const char* path, pid_t pid) {
 }
 
 void update_status(const char* container_directory, const std::function<void(StatusRecord&)>& change) {
-  const std::string path = concat(container_directory, "/status");
-  const sys::UniqueFd fd = sys::open_at(AT_FDCWD, path, O_RDWR | O_CREAT, 0600);
-  char old[status_record_bytes];
-  const ssize_t got = ::pread(fd.get(), old, sizeof old, 0);
-  StatusRecord record;
-  if (got > 0) record = parse_status({old, static_cast<std::size_t>(got)}).value_or(StatusRecord{});
+  const SummaryFile file(container_directory);
+  StatusRecord record = parse_status(file.status()).value_or(StatusRecord{});
   change(record);
-  const std::string line = render_status(record);
-  if (::pwrite(fd.get(), line.data(), line.size(), 0) != static_cast<ssize_t>(line.size())) {
-    throw_errno("writing ", path);
-  }
+  file.write(file.line(), render_status(record));
+}
+
+void replace_summary(const char* container_directory, std::string_view line) {
+  const SummaryFile file(container_directory);
+  file.write(line, file.status());
 }
 
 }  // namespace knarr::engine::monitor

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string_view>
 
 #include "engine/record.h"
 #include "rootless/sys/unique_fd.h"
@@ -38,8 +39,10 @@ void require_no_monitor(int run_directory_fd);
 // The pid alone, as programs that manage daemons expect it. Throws SysError.
 void write_pid_file(const char* path, pid_t pid);
 
-// Changes the status record of a container in place; a missing or damaged one is started anew. Not synced: a
-// power cut leaves no process behind that the record could be wrong about. Throws SysError.
+// Both change a container's summary file in place, since who waits for an exit holds it open: with --rm that
+// is all there is left of it. A missing or damaged line is started anew. Not synced: a power cut leaves no
+// process behind that the status could be wrong about. Throw SysError.
 void update_status(const char* container_directory, const std::function<void(StatusRecord&)>& change);
+void replace_summary(const char* container_directory, std::string_view line);
 
 }  // namespace knarr::engine::monitor

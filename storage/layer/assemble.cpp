@@ -18,7 +18,7 @@
 #include "storage/layer/attribute_check.h"
 #include "storage/layer/chunk_flow.h"
 #include "storage/layer/tar_header.h"
-#include "storage/layer/threads_end.h"
+#include "storage/threads_end.h"
 
 namespace knarr::storage {
 namespace {

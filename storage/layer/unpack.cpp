@@ -33,7 +33,7 @@
 #include "storage/layer/suspect.h"
 #include "storage/layer/tar_reader.h"
 #include "storage/layer/tar_split.h"
-#include "storage/layer/threads_end.h"
+#include "storage/threads_end.h"
 #include "storage/layer/tree_writer.h"
 
 namespace knarr::storage {

@@ -82,12 +82,14 @@ class Listing : public ::testing::Test {
     const engine::StatusRecord record{.started_ns = now_ - 2 * minutes * minute_ns,
                                       .finished_ns = now_ - minutes * minute_ns,
                                       .exit_code = code};
-    engine_.containers().replace(repeat(digit), "status", render_status(record), sys::Durability::none);
+    engine::monitor::update_status(engine_.containers().path(repeat(digit)).c_str(),
+                                   [&](engine::StatusRecord& status) { status = record; });
   }
   // This process plays the monitor and the init.
   void set_running(char digit, int minutes) {
     const engine::StatusRecord record{.started_ns = now_ - minutes * minute_ns};
-    engine_.containers().replace(repeat(digit), "status", render_status(record), sys::Durability::none);
+    engine::monitor::update_status(engine_.containers().path(repeat(digit)).c_str(),
+                                   [&](engine::StatusRecord& status) { status = record; });
     const std::string directory = engine_.run_directory(repeat(digit));
     sys::make_directories(AT_FDCWD, directory, 0700);
     run_directories_.push_back(sys::open_directory(AT_FDCWD, directory));
@@ -292,8 +294,8 @@ TEST_F(Ps, ShowsTheNamespacesOfAProcess) {
 
 TEST_F(Ps, AMonitorThatWasKilledLeavesNoTime) {
   add(make('b', "db", 30));
-  engine_.containers().replace(repeat('b'), "status", engine::render_status({.started_ns = now_ - minute_ns}),
-                               sys::Durability::none);
+  engine::monitor::update_status(engine_.containers().path(repeat('b')).c_str(),
+                                 [&](engine::StatusRecord& status) { status.started_ns = now_ - minute_ns; });
   EXPECT_THAT(lines({"ps", "-a", "--format", "{{.Status}}"}), ElementsAre("Exited (137)"));
 }
 

@@ -61,7 +61,7 @@ class ExitTest : public ::testing::Test {
 
 TEST_F(ExitTest, TheStatusSaysWhenAndHow) {
   record_exit(plan_, 42);
-  const auto status = parse_status(directory_.read("store/containers/" + id_ + "/status"));
+  const auto status = parse_status(status_line(directory_.read("store/containers/" + id_ + "/summary")));
   ASSERT_TRUE(status);
   EXPECT_EQ(status->exit_code, 42);
   EXPECT_GT(status->finished_ns, 0);

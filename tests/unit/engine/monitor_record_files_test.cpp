@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -18,7 +19,13 @@ class RecordFilesTest : public ::testing::Test {
     const sys::UniqueFd pids = sys::find_at(AT_FDCWD, directory_ / "pids", O_RDONLY);
     return pids && is_monitor_alive(pids.get());
   }
-  std::optional<StatusRecord> status() const { return parse_status(directory_.read("status")); }
+  std::optional<StatusRecord> status() const { return parse_status(status_line(directory_.read("summary"))); }
+  void write_summary(std::string_view text) const {
+    sys::create_file(fd_.get(), "summary", text, 0600, sys::Durability::none);
+  }
+  void exit_with(int code) const {
+    update_status(directory_.path().c_str(), [&](StatusRecord& record) { record.exit_code = code; });
+  }
 
   TempDir directory_;
   sys::UniqueFd fd_ = sys::open_directory(AT_FDCWD, directory_.path());
@@ -67,18 +74,20 @@ TEST_F(RecordFilesTest, TwoMonitorsOfOneContainerAreImpossible) {
 }
 
 TEST_F(RecordFilesTest, AStatusIsChangedInPlace) {
+  write_summary("the first line\n");
   update_status(directory_.path().c_str(), [](StatusRecord& record) {
     record.started_ns = 1;
     record.restarts = 3;
   });
-  const auto before = sys::stat_at(AT_FDCWD, directory_ / "status");
+  const auto before = sys::stat_at(AT_FDCWD, directory_ / "summary");
   update_status(directory_.path().c_str(), [](StatusRecord& record) {
     record.finished_ns = 2;
     record.exit_code = 137;
   });
-  const auto after = sys::stat_at(AT_FDCWD, directory_ / "status");
+  const auto after = sys::stat_at(AT_FDCWD, directory_ / "summary");
   EXPECT_EQ(before->st_ino, after->st_ino);
-  EXPECT_EQ(after->st_size, static_cast<off_t>(status_record_bytes));
+  EXPECT_THAT(directory_.read("summary"), ::testing::StartsWith("the first line\n1 2 137 3 0 "));
+  EXPECT_EQ(after->st_size, static_cast<off_t>(15 + status_record_bytes));
   ASSERT_TRUE(status());
   EXPECT_EQ(status()->started_ns, 1);
   EXPECT_EQ(status()->finished_ns, 2);
@@ -87,10 +96,46 @@ TEST_F(RecordFilesTest, AStatusIsChangedInPlace) {
 }
 
 TEST_F(RecordFilesTest, ADamagedStatusIsStartedAnew) {
-  sys::create_file(fd_.get(), "status", std::string(status_record_bytes, '\0'), 0600, sys::Durability::none);
-  update_status(directory_.path().c_str(), [](StatusRecord& record) { record.exit_code = 1; });
+  write_summary("x\n" + std::string(status_record_bytes, '\0'));
+  exit_with(1);
   ASSERT_TRUE(status());
   EXPECT_EQ(status()->exit_code, 1);
+}
+
+TEST_F(RecordFilesTest, AStatusIsWrittenWhereTheSummaryIsDamagedOrMissing) {
+  exit_with(1);
+  EXPECT_EQ(status()->exit_code, 1);
+  sys::unlink_if_exists(fd_.get(), "summary");
+  write_summary("half a li");
+  exit_with(2);
+  EXPECT_EQ(status()->exit_code, 2);
+  exit_with(3);
+  EXPECT_EQ(status()->exit_code, 3);
+}
+
+TEST_F(RecordFilesTest, AnotherSummaryKeepsTheStatus) {
+  write_summary("before\n");
+  replace_summary(directory_.path().c_str(), "one");
+  EXPECT_EQ(directory_.read("summary"), "one\n");
+  exit_with(7);
+  replace_summary(directory_.path().c_str(), "another, longer than before");
+  EXPECT_THAT(directory_.read("summary"), ::testing::StartsWith("another, longer than before\n"));
+  EXPECT_EQ(status()->exit_code, 7);
+}
+
+// Neither loses what the other writes at the same time.
+TEST_F(RecordFilesTest, StatusAndSummaryAreChangedSideBySide) {
+  constexpr int changes = 300;
+  write_summary("0\n");
+  const pid_t other = sys::fork_child([&] {
+    for (int i = 1; i <= changes; ++i) replace_summary(directory_.path().c_str(), std::to_string(i));
+    return 0;
+  });
+  for (int i = 0; i < changes; ++i)
+    update_status(directory_.path().c_str(), [](StatusRecord& record) { ++record.restarts; });
+  EXPECT_EQ(sys::wait_child(other).code, 0);
+  EXPECT_EQ(status()->restarts, static_cast<unsigned>(changes));
+  EXPECT_THAT(directory_.read("summary"), ::testing::StartsWith(std::to_string(changes) + "\n"));
 }
 
 TEST_F(RecordFilesTest, APidFileHoldsThePidAlone) {

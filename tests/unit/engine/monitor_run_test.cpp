@@ -86,13 +86,13 @@ class RunTest : public ::testing::Test {
     EXPECT_EQ(wait(), 125);
     EXPECT_FALSE(directory_.has("run/attach"));
     EXPECT_FALSE(directory_.has("run/pids"));
-    EXPECT_FALSE(directory_.has("container/status"));
+    EXPECT_FALSE(directory_.has("container/summary"));
     return failure;
   }
   static MonitorStep step(const StartReport& report) { return static_cast<MonitorStep>(report.monitor_step); }
 
   StatusRecord status() const {
-    return parse_status(directory_.read("container/status")).value_or(StatusRecord{});
+    return parse_status(status_line(directory_.read("container/summary"))).value_or(StatusRecord{});
   }
 
   TempDir directory_;

@@ -58,10 +58,19 @@ TEST(Summary, IsNothingWhenItIsNoSummary) {
   const std::string whole = render_summary(plain_summary());
   for (const std::string& line :
        {std::string(), std::string("\n"), std::string("\t\t\t\t\t\t\t\t"), std::string("id only"),
-        whole.substr(0, 70), whole + "\tlabel-without-equals", whole + "\tbad\\q=x", whole + "\tends\\",
-        whole + "\n" + whole}) {
+        whole.substr(0, 70), whole + "\tlabel-without-equals", whole + "\tbad\\q=x", whole + "\tends\\"}) {
     EXPECT_FALSE(parse_summary(line)) << line;
   }
+}
+
+TEST(Summary, IsTheFirstLineOfItsFileAndTheStatusTheSecond) {
+  const std::string status = render_status({.started_ns = 7, .exit_code = 3});
+  const std::string file = render_summary(plain_summary()) + "\n" + status;
+  EXPECT_EQ(parse_summary(file), plain_summary());
+  EXPECT_EQ(status_line(file), status);
+  EXPECT_EQ(parse_status(status_line(file))->exit_code, 3);
+  EXPECT_EQ(status_line(render_summary(plain_summary()) + "\n"), "");
+  EXPECT_EQ(status_line(""), "");
 }
 
 TEST(Summarize, TellsWhatPsShows) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <set>
 
+#include "rootless/sys/process.h"
 #include "tests/unit/storage/error_text.h"
 #include "tests/unit/storage/temporary_store.h"
 
@@ -219,13 +220,28 @@ TEST_F(ContainerStoreTest, TwoHundredConcurrentCreatesAllSucceed) {
   EXPECT_THAT(containers_.find_garbage(), IsEmpty());
 }
 
-TEST_F(ContainerStoreTest, ListsSummariesWithoutTheirLineEnds) {
+TEST_F(ContainerStoreTest, ListsSummaries) {
   create(id_of("a"), "web");
   create(id_of("b"), "db");
   std::map<std::string, std::string> listed;
   for (const ContainerEntry& entry : containers_.list()) listed[entry.id] = entry.summary;
-  EXPECT_EQ(listed, (std::map<std::string, std::string>{{id_of("a"), "summary of web"},
-                                                        {id_of("b"), "summary of db"}}));
+  EXPECT_EQ(listed, (std::map<std::string, std::string>{{id_of("a"), "summary of web\n"},
+                                                        {id_of("b"), "summary of db\n"}}));
+}
+
+// So many that they are read by several threads.
+TEST_F(ContainerStoreTest, ListsEachOfManyOnce) {
+  constexpr int count = 1001;
+  std::set<std::string> made, listed;
+  for (int i = 0; i < count; ++i) {
+    create(number_id(i), "c" + std::to_string(i));
+    made.insert(number_id(i));
+  }
+  const std::vector<ContainerEntry> entries = containers_.list();
+  EXPECT_THAT(entries, SizeIs(count));
+  for (const ContainerEntry& entry : entries) listed.insert(entry.id);
+  EXPECT_EQ(listed, made);
+  sys::require_single_thread("going on after a list");
 }
 
 TEST_F(ContainerStoreTest, ListSkipsWhatIsBeingMadeOrRemoved) {
