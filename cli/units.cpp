@@ -8,8 +8,13 @@
 
 namespace knarr::cli {
 
+namespace {
+
+constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+
+}  // namespace
+
 std::string human_size(std::uint64_t bytes) {
-  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
   double size = static_cast<double>(bytes);
   std::size_t unit = 0;
   // 999.5 and more would be rounded to four digits.
@@ -19,6 +24,18 @@ std::string human_size(std::uint64_t bytes) {
   }
   char text[32];
   std::snprintf(text, sizeof text, "%.3g %s", size, units[unit]);
+  return text;
+}
+
+std::string compact_size(std::uint64_t bytes) {
+  double size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (size >= 1000 && unit + 1 < std::size(units)) {
+    size /= 1000;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g%s", size, units[unit]);
   return text;
 }
 

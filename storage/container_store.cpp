@@ -352,12 +352,12 @@ void ContainerStore::rename(const std::string& id, const std::string& old_name,
   require_object_name("container", new_name);
   if (!exists(store_, id)) throw_unknown(id);
   if (new_name == old_name) return;
-  give_name(store_, new_name, id);
-  take_name(store_, old_name, id);
+  storage::give_name(store_, new_name, id);
+  storage::take_name(store_, old_name, id);
 }
 
 bool ContainerStore::remove(const std::string& id, const std::string& name) const {
-  take_name(store_, name, id);
+  storage::take_name(store_, name, id);
   return store_.move_to_trash(relative_path(id));
 }
 
@@ -383,6 +383,23 @@ std::vector<std::string> ContainerStore::find_garbage() const {
 bool ContainerStore::remove_garbage(const std::string& id) const {
   const auto lock = try_lock(store_, relative_path(id));
   return lock && is_garbage(store_, id) && store_.move_to_trash(relative_path(id));
+}
+
+std::map<std::string, std::string> ContainerStore::names() const {
+  std::map<std::string, std::string> ids;
+  for (const std::string& name : sys::list_directory(store_.fd(), "names"))
+    ids[name] = read_name(store_, name).value_or("");
+  return ids;
+}
+
+void ContainerStore::give_name(const std::string& id, const std::string& name) const {
+  require_object_name("container", name);
+  if (read_name(store_, name) != id) storage::give_name(store_, name, id);
+}
+
+void ContainerStore::take_name(const std::string& id, const std::string& name) const {
+  const sys::Lock lock = lock_names(store_);
+  if (read_name(store_, name).value_or("") == id) store_.move_to_trash(name_path(name));
 }
 
 std::size_t ContainerStore::remove_dangling_names() const {

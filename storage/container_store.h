@@ -7,6 +7,7 @@
 // a new one is symlink(2), which one of many wins, and needs no lock.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,12 @@ class ContainerStore {
   std::vector<std::string> find_garbage() const;
   // Takes one of them away if it still is garbage; the caller made sure that no process of it lives.
   bool remove_garbage(const std::string& id) const;
+  // All names; the id is empty for what is no link to a container. The container may be gone.
+  std::map<std::string, std::string> names() const;
+  // One more name for a container. Conflict when another one has it.
+  void give_name(const std::string& id, const std::string& name) const;
+  // Takes a name away when it leads to `id`, or when `id` is empty and it leads nowhere.
+  void take_name(const std::string& id, const std::string& name) const;
   // Removes names of containers that are gone; returns how many.
   std::size_t remove_dangling_names() const;
   std::string relative_path(const std::string& id) const { return "containers/" + id; }

@@ -17,7 +17,9 @@ namespace {
 constexpr std::string_view format_version = "1";
 
 constexpr std::array store_directories = {"blobs", "blobs/sha256", "layers",  "images", "refs", "containers",
-                                          "names", "volumes",      "staging", "trash",  "mnt",  "downloads"};
+                                          "names", "volumes",      "staging", "trash",  "mnt"};
+// Made by who needs them; stores of older versions lack them.
+constexpr std::array later_directories = {"downloads", "maps"};
 
 // Who wants to go on with a pull does so sooner.
 constexpr std::time_t download_lifetime = 7 * 24 * 3600;
@@ -46,6 +48,7 @@ void require_no_foreign_files(int root_fd) {
   for (const std::string& name : sys::list_directory(root_fd, ".")) {
     const bool ours =
         std::find(store_directories.begin(), store_directories.end(), name) != store_directories.end() ||
+        std::find(later_directories.begin(), later_directories.end(), name) != later_directories.end() ||
         name == "VERSION" || name == "lost+found" || name.starts_with(".new-");
     if (!ours) {
       throw InvalidArgument(concat("the directory is not empty and holds no store, but \"", name, "\""));
@@ -130,14 +133,23 @@ std::string new_trash_path() {
   return "trash/" + random_hex(32);
 }
 
-void trash_old_downloads(int root_fd) {
-  for (const std::string& name : sys::list_directory(root_fd, "downloads")) {
-    const std::string path = "downloads/" + name;
-    const auto info = sys::stat_at(root_fd, path, AT_SYMLINK_NOFOLLOW);
-    if (!info || info->st_mtime > ::time(nullptr) - download_lifetime) continue;
-    const auto lock = claim(root_fd, path);
-    if (lock) ::renameat(root_fd, path.c_str(), root_fd, new_trash_path().c_str());
+bool is_old_download(int root_fd, const std::string& path) {
+  const auto info = sys::stat_at(root_fd, path, AT_SYMLINK_NOFOLLOW);
+  return info && info->st_mtime <= ::time(nullptr) - download_lifetime;
+}
+
+// Gives `act` the path of each thing that nobody holds, while it is locked.
+template <typename Act>
+void for_each_unheld(int root_fd, const std::string& directory, const Act& act) {
+  for (const std::string& name : sys::list_directory(root_fd, directory)) {
+    const std::string path = concat(directory, '/', name);
+    if (const auto lock = claim(root_fd, path)) act(path);
   }
+}
+
+// A rename that fails is tried again by the next command.
+void trash(int root_fd, const std::string& path) {
+  ::renameat(root_fd, path.c_str(), root_fd, new_trash_path().c_str());
 }
 
 }  // namespace
@@ -184,27 +196,45 @@ bool Store::move_to_trash(const std::string& relative) const {
 }
 
 void Store::sweep_staging() const {
-  for (const std::string& name : sys::list_directory(fd(), "staging")) {
-    const std::string path = "staging/" + name;
-    const auto lock = claim(fd(), path);
-    if (lock) ::renameat(fd(), path.c_str(), fd(), new_trash_path().c_str());
-  }
+  for_each_unheld(fd(), "staging", [&](const std::string& path) { trash(fd(), path); });
+}
+
+void Store::trash_garbage(Downloads downloads) const {
+  sweep_staging();
+  for_each_unheld(fd(), "downloads", [&](const std::string& path) {
+    if (downloads == Downloads::all || is_old_download(fd(), path)) trash(fd(), path);
+  });
 }
 
 std::uint64_t Store::empty_trash() const {
-  sweep_staging();
-  trash_old_downloads(fd());
+  trash_garbage(Downloads::old);
   std::uint64_t bytes = 0;
-  for (const std::string& name : sys::list_directory(fd(), "trash")) {
-    const std::string path = "trash/" + name;
-    const auto lock = claim(fd(), path);
-    if (lock) bytes += remove_claimed(fd(), path);
-  }
+  for_each_unheld(fd(), "trash", [&](const std::string& path) { bytes += remove_claimed(fd(), path); });
   return bytes;
 }
 
 bool Store::has_trash() const {
   return !sys::list_directory(fd(), "trash").empty();
+}
+
+std::vector<std::string> Store::missing_directories() const {
+  std::vector<std::string> missing;
+  for (const char* directory : store_directories) {
+    const auto info = sys::stat_at(fd(), directory, AT_SYMLINK_NOFOLLOW);
+    if (!info || !S_ISDIR(info->st_mode)) missing.emplace_back(directory);
+  }
+  return missing;
+}
+
+std::vector<std::string> Store::find_garbage(Downloads downloads) const {
+  std::vector<std::string> garbage;
+  const auto add = [&](const std::string& path) { garbage.push_back(path); };
+  for_each_unheld(fd(), "staging", add);
+  for_each_unheld(fd(), "trash", add);
+  for_each_unheld(fd(), "downloads", [&](const std::string& path) {
+    if (downloads == Downloads::all || is_old_download(fd(), path)) add(path);
+  });
+  return garbage;
 }
 
 }  // namespace knarr::storage

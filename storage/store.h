@@ -21,6 +21,7 @@
 // Lock order: gc, refs and images, layers by ascending digest, container, volume.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,15 @@ class Store {
   bool has_trash() const;
   // Moves what in staging/ nobody holds to trash/: what a killed command left.
   void sweep_staging() const;
+
+  // Those of the directories above that every store has and this one lacks.
+  std::vector<std::string> missing_directories() const;
+  // The beginnings of layers are garbage when they are old, or when somebody wants the space more than time.
+  enum class Downloads : std::uint8_t { old, all };
+  // What in staging/, trash/ and downloads/ nobody holds, by its path below the root.
+  std::vector<std::string> find_garbage(Downloads downloads) const;
+  // Moves what in staging/ and downloads/ nobody holds to trash/.
+  void trash_garbage(Downloads downloads) const;
 
  private:
   Store(std::string root, sys::UniqueFd root_fd) : root_(std::move(root)), root_fd_(std::move(root_fd)) {}

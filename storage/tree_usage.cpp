@@ -59,4 +59,12 @@ TreeUsage measure_tree(int directory_fd) {
   return measurer.usage();
 }
 
+std::uint64_t measure_path(int dir_fd, const std::string& path) {
+  const auto info = sys::stat_at(dir_fd, path, AT_SYMLINK_NOFOLLOW);
+  if (!info) return 0;
+  if (!S_ISDIR(info->st_mode)) return static_cast<std::uint64_t>(info->st_size);
+  const sys::UniqueFd directory = sys::find_at(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  return directory ? measure_tree(directory.get()).bytes : 0;
+}
+
 }  // namespace knarr::storage

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace knarr::storage {
 
@@ -14,5 +15,8 @@ struct TreeUsage {
 // Below an open directory, itself included, without following links or crossing into other file systems. What
 // vanishes meanwhile does not count.
 TreeUsage measure_tree(int directory_fd);
+
+// The bytes of a file or a tree by its name; 0 when it is missing.
+std::uint64_t measure_path(int dir_fd, const std::string& path);
 
 }  // namespace knarr::storage

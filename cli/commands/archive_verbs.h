@@ -11,5 +11,6 @@ extern const Verb import_verb;
 extern const Verb load_verb;
 extern const Verb save_verb;
 extern const Verb verify_layers_verb;
+extern const Verb system_check_verb;
 
 }  // namespace knarr::cli

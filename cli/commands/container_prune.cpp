@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/confirm.h"
-#include "cli/commands/container_list.h"
 #include "cli/commands/engine_access.h"
-#include "cli/commands/filter.h"
 #include "cli/commands/selection.h"
+#include "cli/commands/unused.h"
 #include "cli/commands/verbs.h"
 #include "engine/lifecycle.h"
 
@@ -17,30 +16,16 @@ constexpr auto flags = std::to_array<Flag>({
 });
 static_assert(is_well_formed(flags));
 
-bool matches(const Filters& filters, const engine::Summary& summary, std::int64_t created_ns) {
-  for (const auto& [name, values] : filters) {
-    for (const std::string& value : values) {
-      if (name == "label" && !has_label(summary.labels, value)) return false;
-      if (name == "label!" && has_label(summary.labels, value)) return false;
-      if (name == "until" && created_ns >= parse_filter_time(value)) return false;
-    }
-  }
-  return true;
-}
-
 int run(const Invocation& invocation, const Arguments& arguments) {
-  const Filters filters = parse_filters(arguments.list("filter"), "label label! until");
+  const Filters filters = parse_filters(arguments.list("filter"), prune_filters);
   const engine::Engine engine = open_engine(invocation);
   if (!arguments.boolean("force") &&
       !confirm(invocation.out, "WARNING! This will remove all non running containers.")) {
     return 0;
   }
   std::vector<Chosen> unused;
-  for (const ListedContainer& container : list_containers(engine)) {
-    if (container.status.state == engine::State::running) continue;
-    if (!matches(filters, container.summary, container.created_ns)) continue;
+  for (const ListedContainer& container : unused_containers(engine, filters))
     unused.push_back({container.summary.id, container.summary.id});
-  }
   return act_on_each(invocation.out, unused, [&](const Chosen& container) {
     engine::remove(engine, container.id, {});
     return container.id;

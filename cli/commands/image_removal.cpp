@@ -11,28 +11,38 @@ namespace knarr::cli {
 
 namespace {
 
-void free_from_containers(const engine::Engine& engine, const storage::Image& image, bool force) {
-  const auto by_image = containers_by_image(engine);
-  const auto users = by_image.find(image.id);
-  if (users == by_image.end()) return;
-  if (!force) {
-    Conflict error(concat("image used by ", users->second.front(), ": image is in use by a container"));
-    error.set_hint("remove the container first, or use --force to remove both");
-    throw error;
-  }
-  for (const std::string& id : users->second)
-    engine::remove(engine, id, {.force = true, .timeout_seconds = std::nullopt});
+std::vector<std::string> users_of(const engine::Engine& engine, const storage::Image& image) {
+  auto by_image = containers_by_image(engine);
+  return std::move(by_image[image.id]);
+}
+
+void check_unused(const engine::Engine& engine, const storage::Image& image) {
+  const std::vector<std::string> users = users_of(engine, image);
+  if (users.empty()) return;
+  Conflict error(concat("image used by ", users.front(), ": image is in use by a container"));
+  error.set_hint("remove the container first, or use --force to remove both");
+  throw error;
 }
 
 }  // namespace
 
+void remove_unused_image(const engine::Engine& engine, const storage::Image& image) {
+  engine.images().remove_image(image, [&] { check_unused(engine, image); });
+}
+
 RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image, bool force) {
-  free_from_containers(engine, image, force);
-  engine.images().remove_image(image);
-  // A manifest the image had before it was loaded again in another form.
+  if (force) {
+    for (const std::string& id : users_of(engine, image))
+      engine::remove(engine, id, {.force = true, .timeout_seconds = std::nullopt});
+  }
+  remove_unused_image(engine, image);
+  sweep_images(engine);
+  return {.untagged = image.names, .deleted = image.id};
+}
+
+void sweep_images(const engine::Engine& engine) {
   engine.images().remove_unreferenced();
   engine::empty_trash_in_background(engine);
-  return {.untagged = image.names, .deleted = image.id};
 }
 
 RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id, bool force) {

@@ -21,4 +21,10 @@ RemovedImage remove_image(const engine::Engine& engine, const std::string& name_
 // The image with all its names. Conflict when containers use it.
 RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image, bool force);
 
+// The same for one of many. Conflict when containers use it. sweep_images() after the last one.
+void remove_unused_image(const engine::Engine& engine, const storage::Image& image);
+// Takes away what no image needs: layers of a killed load, a manifest an image had before it was loaded again
+// in another form. The bytes go in the background.
+void sweep_images(const engine::Engine& engine);
+
 }  // namespace knarr::cli

@@ -109,4 +109,27 @@ inline constexpr Verb adopt_description = {
     .topic = Topic::engine,
 };
 
+inline constexpr auto system_check_flags = std::to_array<Flag>({
+    toggle("force", 'f', "With --repair, remove containers that nothing else can help, too"),
+    text_flag("max", 'm', "DURATION", "With --repair, keep layers of no image that are younger")
+        .with_default("24h"),
+    toggle("quick", 'q', "Do not read the content of the layers"),
+    toggle("repair", 'r', "Take away what is damaged or left behind, and make again what can be"),
+});
+static_assert(is_well_formed(system_check_flags));
+
+inline constexpr Verb system_check_description = {
+    .paths = {"system check"},
+    .usage = "[options]",
+    .summary = "Check all that is in the store",
+    .description =
+        "Looks at every record, name, blob and layer and tells what is damaged and what to do. Images keep\n"
+        "their records when a layer is lost: 'pull' brings back what is missing and nothing else.\n"
+        "Exits with 1 when something is damaged, with 0 when there are only leftovers of ended commands.",
+    .examples = "system check --quick\nsystem check --repair",
+    .flags = system_check_flags,
+    .max_arguments = 0,
+    .topic = Topic::engine,
+};
+
 }  // namespace knarr::cli

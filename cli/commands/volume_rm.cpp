@@ -2,6 +2,7 @@
 #include "cli/commands/confirm.h"
 #include "cli/commands/engine_access.h"
 #include "cli/commands/stop_timeout.h"
+#include "cli/commands/unused.h"
 #include "cli/commands/verbs.h"
 #include "cli/commands/volume_view.h"
 #include "cli/errors.h"
@@ -68,10 +69,7 @@ int run_prune(const Invocation& invocation, const Arguments& arguments) {
       all ? "WARNING! This will remove all volumes not used by at least one container."
           : "WARNING! This will remove anonymous volumes not used by at least one container.";
   if (!arguments.boolean("force") && !dry_run && !confirm(invocation.out, warning)) return 0;
-  const auto used = containers_by_volume(engine);
-  for (const storage::Volume& volume :
-       filter_volumes(engine, engine.volumes().list_volumes(), arguments.list("filter"))) {
-    if (used.contains(volume.name) || (!all && !volume.anonymous)) continue;
+  for (const storage::Volume& volume : unused_volumes(engine, arguments.list("filter"), all)) {
     try {
       if (!dry_run) remove_volume(engine, volume.name, false, std::nullopt);
       invocation.out.line(volume.name);

@@ -119,7 +119,8 @@ std::vector<storage::Volume> filter_volumes(const engine::Engine& engine,
 
 void remove_volume(const engine::Engine& engine, const std::string& name, bool force,
                    std::optional<int> timeout_seconds) {
-  engine.volumes().get_volume(name);  // throws NotFound
+  // A damaged record must not keep a volume from being removed.
+  if (!engine.volumes().has_volume(name)) throw NotFound(concat("no volume with name \"", name, "\" found"));
   if (force) {
     const auto by_volume = containers_by_volume(engine);
     if (const auto users = by_volume.find(name); users != by_volume.end()) {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdio>
+#include <unordered_set>
 
 #include "rootless/sys/error.h"
 #include "storage/image/image_config_json.h"
@@ -254,7 +255,26 @@ void require_layers(const Store& store, const Image& image) {
   }
 }
 
-// What the pulls under way are bringing (LayerClaim), as text.
+// What an image's record needs, as text that has the digits. A damaged record does not tell; its config names
+// the layers at least, and of its manifest nothing is known, so `is_damaged` is set.
+std::string read_needs(const Store& store, const std::string& id, bool& is_damaged) {
+  try {
+    auto record = sys::read_file_if_exists(store.fd(), record_path(id), max_record_bytes);
+    if (!record) return "";
+    if (record->find(id) != std::string::npos) return *std::move(record);
+  } catch (const Error&) {
+    // No file at all.
+  }
+  is_damaged = true;
+  try {
+    const Digest config{id.size() == 128 ? "sha512" : "sha256", id};
+    return id + sys::read_file_if_exists(store.fd(), blob_path(config), max_config_bytes).value_or("");
+  } catch (const Error&) {
+    return id;
+  }
+}
+
+// What the loads and pulls under way are bringing (LayerClaim), as text.
 std::vector<std::string> read_claims(const Store& store) {
   std::vector<std::string> claims;
   for (const std::string& name : sys::list_directory(store.fd(), "staging")) {
@@ -272,36 +292,48 @@ std::vector<std::string> read_claims(const Store& store) {
   return claims;
 }
 
-// Which of `hexes` no record but that of `except` mentions, nor a claim. A record names each digest it needs,
-// so looking for the digits in its text finds every use and is cheaper than parsing: all records are read
-// under the gc lock.
-std::vector<std::string> not_mentioned(const Store& store, std::vector<std::string> hexes,
-                                       const std::string& except) {
-  const auto keep_mentioned = [&](const std::string& text) {
-    std::erase_if(hexes, [&](const std::string& hex) { return text.find(hex) != std::string::npos; });
-  };
-  for (const std::string& claim : read_claims(store)) keep_mentioned(claim);
-  for (const std::string& id : list_ids(store)) {
-    if (hexes.empty()) break;
-    if (id == except) continue;
-    const auto record = sys::read_file_if_exists(store.fd(), record_path(id), max_record_bytes);
-    if (record) keep_mentioned(*record);
+// All that the images but `except` need, and that somebody claims. A record names each digest it needs, so
+// looking for digests in its text finds every use and is cheaper than parsing: all records are read under the
+// gc lock.
+class Needs {
+ public:
+  Needs(const Store& store, const std::string& except) {
+    for (const std::string& claim : read_claims(store)) add_digests(claim);
+    for (const std::string& id : list_ids(store)) {
+      if (id != except) add_digests(read_needs(store, id, is_damaged_));
+    }
   }
-  return hexes;
+
+  bool mention(const std::string& hex) const { return digests_.contains(hex); }
+  // A damaged record may need any blob.
+  bool may_need_any_blob() const { return is_damaged_; }
+
+ private:
+  void add_digests(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    constexpr std::size_t shortest = 64;
+    for (std::size_t begin = text.find_first_of(digits); begin < text.size();) {
+      const std::size_t end = std::min(text.find_first_not_of(digits, begin), text.size());
+      if (end - begin >= shortest) digests_.emplace(text.substr(begin, end - begin));
+      begin = text.find_first_of(digits, end);
+    }
+  }
+
+  std::unordered_set<std::string> digests_;
+  bool is_damaged_ = false;
+};
+
+// What lies in the place of a file may be anything after a disk went bad.
+void remove_file(const Store& store, const std::string& path) {
+  if (::unlinkat(store.fd(), path.c_str(), 0) == 0 || errno == ENOENT) return;
+  if (errno != EISDIR) throw_errno("removing ", store.path(path));
+  store.move_to_trash(path);
 }
 
 void remove_names_of(const Store& store, const std::string& id) {
   for (const Ref& ref : list_refs(store)) {
     if (ref.id == id) sys::unlink_if_exists(store.fd(), "refs/" + escape_name(ref.name));
   }
-}
-
-std::size_t remove_unmentioned(const Store& store, const std::string& directory) {
-  std::size_t removed = 0;
-  for (const std::string& hex : not_mentioned(store, sys::list_directory(store.fd(), directory), "")) {
-    if (store.move_to_trash(directory + "/" + hex)) ++removed;
-  }
-  return removed;
 }
 
 // Links to no record, and those that never got their name.
@@ -418,37 +450,49 @@ bool ImageStore::untag_name(const Reference& full_name) const {
   return sys::unlink_if_exists(store_.fd(), ref_path(normalize(full_name)));
 }
 
-void ImageStore::remove_image(const Image& image) const {
+void ImageStore::remove_image(const Image& image, const std::function<void()>& check_unused) const {
   const sys::Lock gc = store_.lock_gc(sys::Lock::Mode::exclusive);
+  if (check_unused) check_unused();
   // What is in the store now counts: the caller's copy may be older than another pull's record.
   const Image current = read_record(store_, image.id).value_or(image);
   remove_names_of(store_, current.id);
-  std::vector<std::string> hexes{current.manifest.hex};
-  for (const Digest& layer : current.layers) hexes.push_back(layer.hex);
-  hexes = not_mentioned(store_, std::move(hexes), current.id);
-  sys::unlink_if_exists(store_.fd(), record_path(current.id));
+  const Needs others(store_, current.id);
+  remove_file(store_, record_path(current.id));
   // From here on nothing refers to the rest; what a crash leaves of it remove_unreferenced() finds.
-  sys::unlink_if_exists(store_.fd(), blob_path(config_digest(current)));
-  const auto is_unused = [&](const Digest& digest) {
-    return std::find(hexes.begin(), hexes.end(), digest.hex) != hexes.end();
-  };
-  if (is_unused(current.manifest)) sys::unlink_if_exists(store_.fd(), blob_path(current.manifest));
+  remove_file(store_, blob_path(config_digest(current)));
+  if (!others.mention(current.manifest.hex)) remove_file(store_, blob_path(current.manifest));
   for (const Digest& layer : current.layers) {
-    if (is_unused(layer)) LayerStore(store_).remove_layer(layer);
+    if (!others.mention(layer.hex)) LayerStore(store_).remove_layer(layer);
   }
   remove_mapped_copies(store_, [&](std::string_view image_id) { return image_id == current.id; });
+}
+
+std::vector<std::string> ImageStore::find_unreferenced() const {
+  const Needs needs(store_, "");
+  std::vector<std::string> found;
+  const auto add_unneeded = [&](const std::string& directory) {
+    for (const std::string& name : sys::list_directory(store_.fd(), directory)) {
+      if (!needs.mention(name)) found.push_back(concat(directory, '/', name));
+    }
+  };
+  add_unneeded("layers");
+  for (const std::string& name : sys::list_directory(store_.fd(), "maps")) {
+    if (!has_record(store_, std::string_view(name).substr(0, name.find('@'))))
+      found.push_back("maps/" + name);
+  }
+  if (needs.may_need_any_blob()) return found;
+  for (const std::string& algorithm : sys::list_directory(store_.fd(), "blobs"))
+    add_unneeded("blobs/" + algorithm);
+  return found;
 }
 
 std::size_t ImageStore::remove_unreferenced() const {
   const sys::Lock gc = store_.lock_gc(sys::Lock::Mode::exclusive);
   remove_dangling_refs(store_);
   remove_unfinished_records(store_);
-  std::size_t removed = remove_unmentioned(store_, "layers");
-  remove_mapped_copies(store_, [&](std::string_view image_id) {
-    return !sys::stat_at(store_.fd(), record_path(std::string(image_id)));
-  });
-  for (const std::string& algorithm : sys::list_directory(store_.fd(), "blobs")) {
-    removed += remove_unmentioned(store_, "blobs/" + algorithm);
+  std::size_t removed = 0;
+  for (const std::string& path : find_unreferenced()) {
+    if (store_.move_to_trash(path)) ++removed;
   }
   return removed;
 }

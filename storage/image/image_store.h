@@ -57,11 +57,14 @@ class ImageStore {
                  const std::vector<Reference>& names) const;
   void tag_image(const Image& image, const Reference& name) const;
   bool untag_name(const Reference& full_name) const;
-  // Removes names, record, blobs, and every layer no other image needs; the caller has checked that no
-  // container uses it. Trees go to trash/. Takes lock_gc(exclusive): the caller must not hold it.
-  void remove_image(const Image& image) const;
-  // Moves layers and blobs that no image needs to trash/: what a killed pull or a crash left. Takes
-  // lock_gc(exclusive). Returns how many.
+  // Removes names, record, blobs, and every layer no other image needs. Trees go to trash/. Takes
+  // lock_gc(exclusive), which the caller must not hold, and calls `check_unused` under it: it throws when a
+  // container uses the image, and none can be made from it any more.
+  void remove_image(const Image& image, const std::function<void()>& check_unused = {}) const;
+  // Layers, copies of images and blobs that no image needs, by their paths below the root: what a killed pull
+  // or a crash left. As long as an image's record is damaged, nothing it may need is among them.
+  std::vector<std::string> find_unreferenced() const;
+  // Moves them to trash/. Takes lock_gc(exclusive). Returns how many.
   std::size_t remove_unreferenced() const;
   std::string read_config_json(const Image& image) const;
   std::string read_manifest_json(const Image& image) const;

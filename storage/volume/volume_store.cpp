@@ -32,8 +32,8 @@ bool is_anonymous_name(const std::string& name) {
          name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-// A power cut may leave the record of an anonymous volume empty (it is not synced). The data is still there
-// and worth more than its labels; it is not filled again.
+// A power cut may leave the record of an anonymous volume empty or take it (it is not synced). The data is
+// still there and worth more than its labels; it is not filled again.
 Volume volume_without_record(const std::string& name) {
   Volume volume;
   volume.name = name;
@@ -81,8 +81,8 @@ void publish(const Store& store, const std::string& staged, const Volume& volume
 std::optional<Volume> VolumeStore::find_volume(const std::string& name) const {
   if (!is_object_name(name)) return std::nullopt;
   const std::optional<std::string> json = sys::read_file_if_exists(store_.fd(), meta_path(name));
-  if (!json) return std::nullopt;
-  return read_volume(store_, name, *json);
+  if (!json && !has_volume(name)) return std::nullopt;
+  return read_volume(store_, name, json.value_or(""));
 }
 
 Volume VolumeStore::get_volume(const std::string& name) const {
@@ -124,10 +124,14 @@ Volume VolumeStore::ensure_volume(const Volume& wanted) const {
   }
 }
 
-std::vector<Volume> VolumeStore::list_volumes() const {
+std::vector<Volume> VolumeStore::list_volumes(const DamageReport& damaged) const {
   std::vector<Volume> volumes;
   for (const std::string& name : sys::list_directory(store_.fd(), "volumes")) {
-    if (std::optional<Volume> volume = find_volume(name)) volumes.push_back(*std::move(volume));
+    try {
+      if (std::optional<Volume> volume = find_volume(name)) volumes.push_back(*std::move(volume));
+    } catch (const Error& error) {
+      if (damaged) damaged(error);
+    }
   }
   std::sort(volumes.begin(), volumes.end(), [](const Volume& a, const Volume& b) { return a.name < b.name; });
   return volumes;
@@ -147,6 +151,19 @@ void VolumeStore::mark_copied_up(const std::string& name) const {
   if (!volume.needs_copy_up) return;
   volume.needs_copy_up = false;
   sys::replace_file(store_.fd(), meta_path(name), render_volume(volume), 0600, sys::Durability::none);
+}
+
+bool VolumeStore::has_volume(const std::string& name) const {
+  if (!is_object_name(name)) return false;
+  const auto info = sys::stat_at(store_.fd(), volume_path(name), AT_SYMLINK_NOFOLLOW);
+  return info && S_ISDIR(info->st_mode);
+}
+
+void VolumeStore::restore_record(const std::string& name) const {
+  if (!has_volume(name)) throw_unknown(name);
+  store_.move_to_trash(meta_path(name));
+  sys::create_file(store_.fd(), meta_path(name), render_volume(volume_without_record(name)), 0600,
+                   sys::Durability::synced);
 }
 
 void VolumeStore::remove_volume(const std::string& name) const {

@@ -60,10 +60,10 @@ TEST(Verbs, OnlyArchivesAndRegistriesLiveInOtherPrograms) {
   for (const Verb* known : knarr_program.verbs) {
     if (known->run == nullptr) elsewhere.emplace_back(concat(known->helper, ' ', known->paths[0]));
   }
-  EXPECT_THAT(elsewhere, ::testing::UnorderedElementsAre("knarr-store import", "knarr-store load",
-                                                         "knarr-store save", "knarr-store system adopt",
-                                                         "knarr-registry login", "knarr-registry logout",
-                                                         "knarr-registry pull", "knarr-registry search"));
+  EXPECT_THAT(elsewhere, ::testing::UnorderedElementsAre(
+                             "knarr-store import", "knarr-store load", "knarr-store save",
+                             "knarr-store system adopt", "knarr-store system check", "knarr-registry login",
+                             "knarr-registry logout", "knarr-registry pull", "knarr-registry search"));
 }
 
 TEST(Help, LinesAreAtMost120Wide) {

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ctime>
+
+#include "rootless/sys/error.h"
+#include "storage/check/check.h"
+#include "storage/check/records.h"
+#include "storage/image/image_store.h"
+#include "storage/layer/layer.h"
+#include "storage/layer/layer_meta_json.h"
+
+namespace knarr::storage {
+namespace {
+
+// Layers by the labels of the images that need them.
+using Users = std::map<Digest, std::vector<std::string>>;
+
+Users layer_users(const Store& store) {
+  Users users;
+  for (const CheckedRecord& record : read_records(store)) {
+    if (!record.image) continue;
+    for (const Digest& layer : record.image->layers) {
+      std::vector<std::string>& labels = users[layer];
+      if (labels.empty() || labels.back() != record.label) labels.push_back(record.label);
+    }
+  }
+  return users;
+}
+
+std::string layer_path(const Digest& layer) {
+  return "layers/" + layer.hex;
+}
+
+std::string find_tree_problem(const Store& store, const Digest& layer) {
+  const auto tree = sys::stat_at(store.fd(), layer_path(layer) + "/diff", AT_SYMLINK_NOFOLLOW);
+  if (!tree) return "its tree is missing";
+  return S_ISDIR(tree->st_mode) ? "" : "its tree is no directory";
+}
+
+std::string find_problem(const Store& store, const Digest& layer) {
+  if (!sys::stat_at(store.fd(), layer_path(layer), AT_SYMLINK_NOFOLLOW)) return "it is missing";
+  try {
+    const LayerMeta meta = parse_layer_meta(sys::read_file(store.fd(), layer_path(layer) + "/meta.json"));
+    if (meta.diff_id != layer) return concat("its record is that of layer ", render(meta.diff_id));
+  } catch (const Error& error) {
+    return concat("its record cannot be read: ", error.message());
+  }
+  return find_tree_problem(store, layer);
+}
+
+Finding damaged_layer(const Store& store, const Digest& layer, const std::string& problem,
+                      const std::vector<std::string>& users) {
+  Finding finding{.object = concat("layer ", render(layer)), .problem = problem, .cure = fetch_again(users)};
+  if (sys::stat_at(store.fd(), layer_path(layer), AT_SYMLINK_NOFOLLOW)) {
+    finding.repair = [&store, layer] { store.move_to_trash(layer_path(layer)); };
+    finding.repaired = "moved to trash/";
+  }
+  return finding;
+}
+
+bool is_younger(const Store& store, const std::string& path, std::int64_t seconds) {
+  const auto info = sys::stat_at(store.fd(), path, AT_SYMLINK_NOFOLLOW);
+  return info && info->st_mtime > ::time(nullptr) - seconds;
+}
+
+Finding unneeded(const Store& store, const std::string& path, std::int64_t min_age_seconds) {
+  Finding finding{.kind = Finding::Kind::garbage,
+                  .object = path,
+                  .problem = "no image needs it",
+                  .cure = "knarr system prune"};
+  if (is_younger(store, path, min_age_seconds)) return finding;
+  finding.repair = [&store, path] { store.move_to_trash(path); };
+  finding.repaired = "moved to trash/";
+  return finding;
+}
+
+}  // namespace
+
+std::vector<Finding> check_layers(const Store& store, std::int64_t min_age_seconds) {
+  std::vector<Finding> findings;
+  for (const auto& [layer, users] : layer_users(store)) {
+    const std::string problem = find_problem(store, layer);
+    if (!problem.empty()) findings.push_back(damaged_layer(store, layer, problem, users));
+  }
+  for (const std::string& path : ImageStore(store).find_unreferenced()) {
+    if (!path.starts_with("blobs/")) findings.push_back(unneeded(store, path, min_age_seconds));
+  }
+  return findings;
+}
+
+std::map<Digest, std::string> verify_layers(const Store& store, const LayerVerifier& verify) {
+  std::map<Digest, std::string> damage;
+  for (const std::string& hex : sys::list_directory(store.fd(), "layers")) {
+    const auto layer = parse_digest(concat(hex.size() == 128 ? "sha512:" : "sha256:", hex));
+    if (!layer || !find_problem(store, *layer).empty()) continue;
+    try {
+      std::string problem = verify(*layer);
+      if (!problem.empty()) damage[*layer] = std::move(problem);
+    } catch (const NotFound&) {
+      // Removed meanwhile.
+    } catch (const Error& error) {
+      damage[*layer] = concat("it cannot be read: ", error.message());
+    }
+  }
+  return damage;
+}
+
+std::vector<Finding> report_damaged_layers(const Store& store, const std::map<Digest, std::string>& damage) {
+  Users users = layer_users(store);
+  std::vector<Finding> findings;
+  for (const auto& [layer, problem] : damage)
+    findings.push_back(damaged_layer(store, layer, problem, users[layer]));
+  return findings;
+}
+
+}  // namespace knarr::storage
