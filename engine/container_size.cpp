@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "engine/in_r.h"
-#include "engine/rootfs.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
 #include "storage/layer/layer.h"
@@ -20,7 +19,9 @@ namespace {
 std::uint64_t image_bytes(const Engine& engine, const ContainerConfig& config) {
   if (config.image_id.empty()) return 0;  // --rootfs
   std::uint64_t bytes = 0;
-  for (const storage::Digest& layer : engine.images().get_image(config.image_id).layers) {
+  const auto record = engine.images().find_record(config.image_id);
+  if (!record) return 0;  // lost: what the container has written is there all the same
+  for (const storage::Digest& layer : record->layers) {
     if (const auto meta = storage::LayerStore(engine.store()).find_layer(layer)) bytes += meta->tree_bytes;
   }
   return bytes;
@@ -36,16 +37,15 @@ std::optional<Measured> find_measured(const Engine& engine, const std::string& i
   try {
     const ContainerConfig config = engine.load_config(id);
     if (!config.rootfs.empty()) return Measured{.id = id, .directory = {}};
-    const storage::RootfsPlan plan = plan_rootfs(engine, config);
     const std::uint64_t image = image_bytes(engine, config);
     // Without an overlay the container has a copy of the image, once it was started.
-    const bool is_copy = !plan.directory.empty();
+    const bool is_copy = engine.overlay().driver == storage::OverlayDriver::vfs;
     return Measured{.id = id,
-                    .directory = is_copy ? plan.directory : plan.upper,
+                    .directory = engine.containers().path(id) + (is_copy ? "/rootfs" : "/upper"),
                     .image = image,
                     .copied = is_copy ? image : 0};
-  } catch (const NotFound&) {
-    return std::nullopt;
+  } catch (const Error&) {
+    return std::nullopt;  // gone, or damaged: `system check` tells
   }
 }
 

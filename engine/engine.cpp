@@ -30,6 +30,32 @@ std::string read_maps(pid_t pid) {
   return maps;
 }
 
+constexpr const char* check_hint = "see 'knarr system check'";
+
+ContainerConfig parse_intact(const std::string& json) {
+  try {
+    return parse_config(json);
+  } catch (InvalidArgument& error) {
+    error.set_hint(check_hint);
+    throw;
+  }
+}
+
+// nullopt for a container that is just being made or removed, too: its command holds its lock.
+std::optional<Summary> summarize_damaged(const Engine& engine, const std::string& id) {
+  try {
+    const auto lock = sys::Lock::try_acquire(engine.store().fd(), engine.containers().relative_path(id),
+                                             sys::Lock::Mode::exclusive);
+    if (!lock && !engine.is_running(id)) return std::nullopt;
+    return summarize(engine.load_config(id));
+  } catch (const NotFound&) {
+    return std::nullopt;  // gone
+  } catch (const Error& error) {
+    engine.warn(concat(error.message(), "; ", check_hint));
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 Engine::Engine(EngineOptions options)
@@ -47,20 +73,45 @@ std::string Engine::run_directory(const std::string& container_id) const {
 
 ContainerConfig Engine::load_config(const std::string& container_id) const {
   return with_context(concat("reading container ", container_id.substr(0, 12)),
-                      [&] { return parse_config(containers().read(container_id, "config.json")); });
+                      [&] { return parse_intact(containers().read(container_id, "config.json")); });
+}
+
+std::optional<StatusRecord> Engine::read_status(const std::string& container_id) const {
+  try {
+    const auto text = containers().read_if_exists(container_id, "summary");
+    return text ? parse_status(status_line(*text)) : std::nullopt;
+  } catch (const Error&) {
+    return std::nullopt;  // no file is in its place, say; `system check` reports that
+  }
+}
+
+std::vector<ContainerRecord> Engine::records() const {
+  const std::vector<storage::ContainerEntry> entries = containers().list();
+  std::vector<ContainerRecord> all;
+  all.reserve(entries.size());
+  for (const storage::ContainerEntry& entry : entries) {
+    auto summary = parse_summary(entry.summary);
+    if (!summary) summary = summarize_damaged(*this, entry.id);
+    if (summary) all.push_back({*std::move(summary), parse_status(status_line(entry.summary))});
+  }
+  return all;
+}
+
+std::vector<Summary> Engine::summaries() const {
+  std::vector<Summary> all;
+  for (ContainerRecord& record : records()) all.push_back(std::move(record.summary));
+  return all;
 }
 
 ContainerStatus Engine::status(const std::string& container_id) const {
   ContainerStatus status;
   const auto live = LiveContainer::find(run_directory(container_id));
-  if (const auto text = containers().read_if_exists(container_id, "summary")) {
-    if (const auto record = parse_status(status_line(*text))) {
-      status.started_ns = record->started_ns;
-      status.finished_ns = record->finished_ns;
-      status.exit_code = record->exit_code;
-      status.restarts = record->restarts;
-      status.stopped_by_user = record->stopped_by_user;
-    }
+  if (const auto record = read_status(container_id)) {
+    status.started_ns = record->started_ns;
+    status.finished_ns = record->finished_ns;
+    status.exit_code = record->exit_code;
+    status.restarts = record->restarts;
+    status.stopped_by_user = record->stopped_by_user;
   }
   if (live) {
     status.state = State::running;

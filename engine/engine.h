@@ -41,6 +41,12 @@ class Engine {
 
   std::string run_directory(const std::string& container_id) const;
   ContainerConfig load_config(const std::string& container_id) const;
+  // What its summary file says of its starts; nullopt when it had none, or nothing could be understood.
+  std::optional<StatusRecord> read_status(const std::string& container_id) const;
+  // Of all containers, in no order. One whose summary is damaged is summed up from its configuration; of one
+  // that has lost that, too, the user is warned.
+  std::vector<ContainerRecord> records() const;
+  std::vector<Summary> summaries() const;
   ContainerStatus status(const std::string& container_id) const;  // lock-free
   bool is_running(const std::string& container_id) const;         // the cheapest question
 

@@ -47,6 +47,12 @@ std::optional<StatusRecord> parse_status(std::string_view line);
 // Empty when there is none.
 std::string_view status_line(std::string_view summary_file);
 
+// What a summary file holds.
+struct ContainerRecord {
+  Summary summary;
+  std::optional<StatusRecord> status;  // none before the first start
+};
+
 // The pids file, run_root/containers/<id>/pids, "monitor start init start\n". The monitor holds an OFD write
 // lock on it (F_OFD_SETLK) for as long as it lives: that lock is what "running" means.
 struct LivePids {

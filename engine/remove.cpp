@@ -23,6 +23,15 @@ std::optional<ContainerConfig> load_config_if_intact(const Engine& engine, const
   }
 }
 
+// Those a damaged record does not tell, or a rename that was killed left.
+void remove_unrecorded_names(const Engine& engine, const std::string& id,
+                             const std::optional<ContainerConfig>& config) {
+  if (config && engine.containers().find_id(config->name) == id) return;
+  for (const auto& [name, owner] : engine.containers().names()) {
+    if (owner == id) engine.containers().take_name(id, name);
+  }
+}
+
 Conflict still_running(const std::string& id) {
   Conflict error(concat("cannot remove container ", id.substr(0, 12), " as it is running"));
   error.set_hint("stop it first, or use --force");
@@ -37,6 +46,7 @@ bool take_away(const Engine& engine, const std::string& id, const RemoveOptions&
   const auto config = load_config_if_intact(engine, id);
   const std::string run_directory = engine.run_directory(id);
   end_orphaned_init(run_directory);
+  remove_unrecorded_names(engine, id, config);
   engine.containers().remove(id, config ? config->name : "");
   sys::remove_tree(AT_FDCWD, run_directory);
   if (config && (options.volumes || config->auto_remove)) remove_anonymous_volumes(engine, *config);

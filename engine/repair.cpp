@@ -64,7 +64,11 @@ bool remove_half_made(const Engine& engine) {
 bool first_command_of_this_boot(const Engine& engine) {
   const std::string marker = engine.paths().run_root + "/repaired";
   if (sys::stat_at(AT_FDCWD, marker)) return false;
-  sys::replace_file(AT_FDCWD, marker, "", 0600, sys::Durability::none);
+  try {
+    sys::replace_file(AT_FDCWD, marker, "", 0600, sys::Durability::none);
+  } catch (const SysError&) {
+    // A full disk must not keep anybody from removing things; the next command looks once more.
+  }
   return true;
 }
 

@@ -204,7 +204,7 @@ std::vector<std::string> anonymous_volumes(const ContainerConfig& config) {
 
 void remove_anonymous_volumes(const Engine& engine, const ContainerConfig& config) {
   for (const std::string& name : anonymous_volumes(config)) {
-    if (engine.volumes().find_volume(name)) engine.volumes().remove_volume(name);
+    if (engine.volumes().has_volume(name)) engine.volumes().remove_volume(name);
   }
 }
 

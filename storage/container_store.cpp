@@ -20,6 +20,7 @@ namespace {
 constexpr std::string_view link_prefix = "../containers/";
 constexpr std::size_t id_digits = 64;
 constexpr std::size_t max_summary_bytes = 4096;
+constexpr const char* record_files[] = {"config.json", "summary"};
 
 bool is_id(std::string_view text) {
   return text.size() == id_digits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -37,9 +38,12 @@ std::string link_target(const std::string& id) {
   throw NotFound(concat("no container with name or ID \"", name_or_id, "\" found"));
 }
 
+// Also one that lost one of the two: it must not vanish with all that was written in it.
 bool exists(const Store& store, std::string_view id) {
-  const std::string config = concat("containers/", id, "/config.json");
-  return ::faccessat(store.fd(), config.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  return std::any_of(std::begin(record_files), std::end(record_files), [&](const char* file) {
+    const std::string path = concat("containers/", id, '/', file);
+    return ::faccessat(store.fd(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  });
 }
 
 // The id a name's link holds, whether that container exists or not.
@@ -96,8 +100,7 @@ void sync(int fd, std::string_view what) {
 
 // After everything is written, so that one commit of the file system's journal carries all of it.
 void sync_container(const Store& store, int directory_fd) {
-  for (const char* file : {"config.json", "summary"})
-    sync(sys::open_at(directory_fd, file, O_RDONLY).get(), file);
+  for (const char* file : record_files) sync(sys::open_at(directory_fd, file, O_RDONLY).get(), file);
   sync(directory_fd, "the container's directory");
   for (const char* directory : {"containers", "names"})
     sync(sys::open_directory(store.fd(), directory).get(), directory);
@@ -324,7 +327,6 @@ std::vector<ContainerEntry> ContainerStore::list() const {
       entries[i].id = std::move(ids[i]);
     }
   });
-  std::erase_if(entries, [](const ContainerEntry& entry) { return entry.summary.empty(); });
   return entries;
 }
 

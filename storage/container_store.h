@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers as directories and names. What the documents in them mean is the engine's business.
 //
-// A container exists when containers/<id> is there with its config.json. The symlink in names/ is made last,
-// so a directory without a name and without a lock is what a crash left: find_garbage() tells. Taking a name
-// away (remove, rename, taking over a dead one) happens under a lock on names/, held for microseconds; giving
-// a new one is symlink(2), which one of many wins, and needs no lock.
+// A container exists when containers/<id> is there with its config.json or its summary; it has both, unless
+// it is being made or damaged. The symlink in names/ is made last, so a directory without a name and without
+// a lock is what a crash left: find_garbage() tells. Taking a name away (remove, rename, taking over a dead
+// one) happens under a lock on names/, held for microseconds; giving a new one is symlink(2), which one of
+// many wins, and needs no lock.
 #pragma once
 
 #include <map>
@@ -45,7 +46,9 @@ class ContainerStore {
   // By id, by name, by unique prefix of an id, in this order. InvalidArgument when the prefix is ambiguous.
   std::optional<std::string> find_id(std::string_view name_or_id) const;
   std::string get_id(std::string_view name_or_id) const;  // NotFound: no container with name or ID "X" found
-  std::vector<ContainerEntry> list() const;  // in no order; those just being made or removed may be missing
+  // In no order. The summary is empty when it cannot be read: the container is just being made or removed, or
+  // is damaged.
+  std::vector<ContainerEntry> list() const;
   std::string read(const std::string& id, const std::string& file) const;
   std::optional<std::string> read_if_exists(const std::string& id, const std::string& file) const;
   // The whole file by rename(2). NotFound when the container is gone.

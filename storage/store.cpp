@@ -188,6 +188,9 @@ Store::Staging Store::make_staging(const std::string& purpose) const {
 }
 
 bool Store::move_to_trash(const std::string& relative) const {
+  // A link has nothing to be deleted later, and could not be locked in trash/: what it leads to would be.
+  const auto info = sys::stat_at(fd(), relative, AT_SYMLINK_NOFOLLOW);
+  if (info && S_ISLNK(info->st_mode)) return sys::unlink_if_exists(fd(), relative);
   const std::string trash = new_trash_path();
   if (::renameat(fd(), relative.c_str(), fd(), trash.c_str()) == 0) return true;
   const int code = errno;

@@ -51,7 +51,8 @@ class Store {
   };
   Staging make_staging(const std::string& purpose) const;
 
-  // Takes `relative` out of the store in one step: rename into trash/. False when it was not there.
+  // Takes `relative` out of the store in one step: rename into trash/ (a link is gone at once). False when it
+  // was not there.
   bool move_to_trash(const std::string& relative) const;
   // Deletes what lies in trash/ and what in staging/ nobody holds; returns the bytes freed. Must run where
   // the files' owners are mapped (inside R). Failures are skipped: the next call tries again.

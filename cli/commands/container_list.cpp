@@ -23,11 +23,9 @@ ListedContainer make_listed(engine::Summary summary) {
 
 // Of a container that did not run a moment ago. nullopt when its record says that it was started since, or
 // that its monitor was killed: then the engine has to look.
-std::optional<engine::ContainerStatus> resting_status(std::string_view summary_file) {
-  const std::string_view line = engine::status_line(summary_file);
-  if (line.empty()) return engine::ContainerStatus{};
-  const auto record = engine::parse_status(line);
-  if (!record || record->started_ns == 0 || record->finished_ns < record->started_ns) return std::nullopt;
+std::optional<engine::ContainerStatus> resting_status(const std::optional<engine::StatusRecord>& record) {
+  if (!record) return engine::ContainerStatus{};
+  if (record->started_ns == 0 || record->finished_ns < record->started_ns) return std::nullopt;
   return engine::ContainerStatus{.state = engine::State::exited,
                                  .started_ns = record->started_ns,
                                  .finished_ns = record->finished_ns,
@@ -39,13 +37,10 @@ std::optional<engine::ContainerStatus> resting_status(std::string_view summary_f
 }  // namespace
 
 std::vector<ListedContainer> list_summaries(const engine::Engine& engine) {
-  const std::vector<storage::ContainerEntry> entries = engine.containers().list();
+  std::vector<engine::Summary> summaries = engine.summaries();
   std::vector<ListedContainer> containers;
-  containers.reserve(entries.size());
-  for (const storage::ContainerEntry& entry : entries) {
-    auto summary = engine::parse_summary(entry.summary);
-    if (summary) containers.push_back(make_listed(std::move(*summary)));
-  }
+  containers.reserve(summaries.size());
+  for (engine::Summary& summary : summaries) containers.push_back(make_listed(std::move(summary)));
   return containers;
 }
 
@@ -67,15 +62,15 @@ std::vector<ListedContainer> list_containers(const engine::Engine& engine) {
   // What runs has a directory among those of running containers: one look there instead of one a container.
   const std::vector<std::string> names = sys::list_directory(AT_FDCWD, engine.run_directory(""));
   const std::unordered_set<std::string_view> live(names.begin(), names.end());
-  const std::vector<storage::ContainerEntry> entries = engine.containers().list();
+  std::vector<engine::ContainerRecord> records = engine.records();
   std::vector<ListedContainer> containers;
-  containers.reserve(entries.size());
-  for (const storage::ContainerEntry& entry : entries) {
-    auto summary = engine::parse_summary(entry.summary);
-    if (!summary) continue;
-    auto resting = live.contains(entry.id) ? std::nullopt : resting_status(entry.summary);
-    containers.push_back(make_listed(std::move(*summary)));
-    containers.back().status = resting ? std::move(*resting) : engine.status(entry.id);
+  containers.reserve(records.size());
+  for (engine::ContainerRecord& record : records) {
+    const std::string& id = record.summary.id;
+    auto resting = live.contains(id) ? std::nullopt : resting_status(record.status);
+    engine::ContainerStatus status = resting ? std::move(*resting) : engine.status(id);
+    containers.push_back(make_listed(std::move(record.summary)));
+    containers.back().status = std::move(status);
   }
   return containers;
 }

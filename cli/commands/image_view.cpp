@@ -113,9 +113,8 @@ std::vector<std::string> repository_tags(const storage::Image& image) {
 
 std::map<std::string, std::vector<std::string>> containers_by_image(const engine::Engine& engine) {
   std::map<std::string, std::vector<std::string>> containers;
-  for (const storage::ContainerEntry& entry : engine.containers().list()) {
-    const auto summary = engine::parse_summary(entry.summary);
-    if (summary && !summary->image_id.empty()) containers[summary->image_id].push_back(summary->id);
+  for (const engine::Summary& summary : engine.summaries()) {
+    if (!summary.image_id.empty()) containers[summary.image_id].push_back(summary.id);
   }
   return containers;
 }

@@ -58,7 +58,7 @@ void measure_containers(const engine::Engine& engine, Usage& usage) {
 }
 
 void measure_volumes_and_garbage(const engine::Engine& engine, Usage& usage) {
-  usage.volumes = engine.volumes().list_volumes();
+  usage.volumes = list_healthy_volumes(engine);
   usage.users_of_volumes = containers_by_volume(engine);
   std::vector<std::string> paths;
   for (const storage::Volume& volume : usage.volumes)

@@ -52,8 +52,12 @@ std::uint64_t layer_bytes(const storage::Store& store) {
   const storage::LayerStore layers(store);
   for (const std::string& hex : sys::list_directory(store.fd(), "layers")) {
     const auto digest = storage::parse_digest(concat(hex.size() == 128 ? "sha512:" : "sha256:", hex));
-    const auto meta = digest ? layers.find_layer(*digest) : std::nullopt;
-    if (meta) bytes += meta->tree_bytes;
+    try {
+      const auto meta = digest ? layers.find_layer(*digest) : std::nullopt;
+      if (meta) bytes += meta->tree_bytes;
+    } catch (const Error&) {
+      // Damaged; what cannot be known is not counted.
+    }
   }
   return bytes;
 }

@@ -3,6 +3,8 @@
 
 #include "cli/commands/image_view.h"
 #include "cli/commands/volume_view.h"
+#include "cli/log.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::cli {
 
@@ -44,8 +46,13 @@ std::vector<storage::Image> unused_images(const engine::Engine& engine, const Fi
 
 std::vector<storage::Volume> unused_volumes(const engine::Engine& engine,
                                             const std::vector<std::string>& filters, bool all) {
+  if (const auto unreadable = find_unreadable_container(engine)) {
+    log_warning(concat("no volume is removed: container ", *unreadable,
+                       " is damaged and may use any; see 'knarr system check'"));
+    return {};
+  }
   const auto used = containers_by_volume(engine);
-  std::vector<storage::Volume> volumes = filter_volumes(engine, engine.volumes().list_volumes(), filters);
+  std::vector<storage::Volume> volumes = filter_volumes(engine, list_healthy_volumes(engine), filters);
   std::erase_if(volumes, [&](const storage::Volume& volume) {
     return used.contains(volume.name) || (!all && !volume.anonymous);
   });

@@ -40,7 +40,7 @@ void print_formatted(Output& out, const std::string& format, const std::vector<s
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   std::vector<storage::Volume> volumes =
-      filter_volumes(engine, engine.volumes().list_volumes(), arguments.list("filter"));
+      filter_volumes(engine, list_healthy_volumes(engine), arguments.list("filter"));
   std::sort(volumes.begin(), volumes.end(),
             [](const storage::Volume& a, const storage::Volume& b) { return a.name < b.name; });
   const bool with_titles = !arguments.boolean("noheading");

@@ -6,6 +6,7 @@
 
 #include "cli/commands/filter.h"
 #include "cli/flags.h"
+#include "cli/log.h"
 #include "cli/quote.h"
 #include "cli/text.h"
 #include "engine/lifecycle.h"
@@ -66,8 +67,9 @@ std::vector<std::string> volumes_of(const engine::Engine& engine, const std::str
     for (const engine::MountRequest& mount : engine.load_config(container_id).mounts) {
       if (mount.type == engine::MountRequest::Type::volume) names.push_back(mount.source);
     }
-  } catch (const NotFound&) {
-    // The container was removed meanwhile, and uses nothing any more.
+  } catch (const Error&) {
+    // Removed meanwhile, so it uses nothing any more; or damaged, and then nobody knows
+    // (find_unreadable_container).
   }
   return names;
 }
@@ -92,13 +94,29 @@ Value inspect_volume(const storage::Volume& volume) {
 
 std::map<std::string, std::vector<std::string>> containers_by_volume(const engine::Engine& engine) {
   std::map<std::string, std::vector<std::string>> containers;
-  for (const storage::ContainerEntry& entry : engine.containers().list()) {
-    const auto summary = engine::parse_summary(entry.summary);
+  for (const engine::Summary& summary : engine.summaries()) {
     // Without mounts in the summary there is nothing to look up.
-    if (summary && summary->mounts.empty() && !summary->truncated) continue;
-    for (const std::string& name : volumes_of(engine, entry.id)) containers[name].push_back(entry.id);
+    if (summary.mounts.empty() && !summary.truncated) continue;
+    for (const std::string& name : volumes_of(engine, summary.id)) containers[name].push_back(summary.id);
   }
   return containers;
+}
+
+std::vector<storage::Volume> list_healthy_volumes(const engine::Engine& engine) {
+  return engine.volumes().list_volumes([](const Error& damage) { log_warning(damage.message()); });
+}
+
+std::optional<std::string> find_unreadable_container(const engine::Engine& engine) {
+  for (const storage::ContainerEntry& entry : engine.containers().list()) {
+    try {
+      engine.load_config(entry.id);
+    } catch (const NotFound&) {
+      if (!entry.summary.empty()) return entry.id;  // else it is just being made or removed
+    } catch (const Error&) {
+      return entry.id;
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<storage::Volume> filter_volumes(const engine::Engine& engine,

@@ -18,6 +18,11 @@ templates::Value inspect_volume(const storage::Volume& volume);
 // container that mounts anything.
 std::map<std::string, std::vector<std::string>> containers_by_volume(const engine::Engine& engine);
 
+// Warns about each that is damaged.
+std::vector<storage::Volume> list_healthy_volumes(const engine::Engine& engine);
+// A container whose configuration is damaged: nobody knows which volumes it uses.
+std::optional<std::string> find_unreadable_container(const engine::Engine& engine);
+
 // dangling driver label label! name opt scope since until; throws InvalidArgument.
 std::vector<storage::Volume> filter_volumes(const engine::Engine& engine,
                                             std::vector<storage::Volume> volumes,

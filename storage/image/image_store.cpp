@@ -66,11 +66,15 @@ std::optional<Image> read_record(const Store& store, std::string_view id) {
   const std::string path = record_path(id);
   const auto json = sys::read_file_if_exists(store.fd(), path, max_record_bytes);
   if (!json) return std::nullopt;
-  return with_context(store.path(path), [&] {
+  try {
     Image image = parse_image_record(*json);
     if (image.id != id) throw InvalidArgument(concat("the record is that of image ", image.id));
     return image;
-  });
+  } catch (Error& error) {
+    error.add_context(store.path(path));
+    if (error.hint().empty()) error.set_hint("see 'knarr system check'");
+    throw;
+  }
 }
 
 bool has_record(const Store& store, std::string_view id) {
@@ -417,7 +421,7 @@ std::vector<Image> ImageStore::list_images(const DamageReport& damaged) const {
       if (!image) continue;
       image->names = std::move(names[id]);
       images.push_back(*std::move(image));
-    } catch (const InvalidArgument& error) {
+    } catch (const Error& error) {
       if (damaged) damaged(error);
     }
   }

@@ -54,7 +54,7 @@ class LayerStore {
  public:
   explicit LayerStore(const Store& store) : store_(store) {}
 
-  // nullopt when it is not there or its record is torn; what lies in its place then belongs to
+  // nullopt when it is not there, its record is torn or its tree is gone; what lies in its place then belongs to
   // remove_layer().
   std::optional<LayerMeta> find_layer(const Digest& diff_id) const;
   // Unpacks, verifies both digests, publishes by rename. Must run inside R. Another process that unpacks the

@@ -7,6 +7,15 @@
 
 namespace knarr::storage {
 
+namespace {
+
+bool has_tree(const Store& store, const Digest& diff_id) {
+  const auto tree = sys::stat_at(store.fd(), layer_directory(diff_id) + "/diff", AT_SYMLINK_NOFOLLOW);
+  return tree && S_ISDIR(tree->st_mode);
+}
+
+}  // namespace
+
 std::string layer_directory(const Digest& diff_id) {
   return "layers/" + diff_id.hex;
 }
@@ -30,12 +39,15 @@ void note_durable(const Store& store, LayerMeta meta) {
 
 std::optional<LayerMeta> LayerStore::find_layer(const Digest& diff_id) const {
   const std::string file = layer_directory(diff_id) + "/meta.json";
-  const std::optional<std::string> json = sys::read_file_if_exists(store_.fd(), file);
-  if (!json) return std::nullopt;
   try {
+    const std::optional<std::string> json = sys::read_file_if_exists(store_.fd(), file);
+    if (!json || !has_tree(store_, diff_id)) return std::nullopt;
     return parse_layer_meta(*json);
   } catch (const InvalidArgument&) {
     return std::nullopt;  // torn by a power cut, so the tree beside it cannot be trusted either
+  } catch (const SysError& error) {
+    if (error.code() == EISDIR) return std::nullopt;  // a disk went bad
+    throw;
   } catch (Error& error) {
     error.add_context(store_.path(file));
     throw;

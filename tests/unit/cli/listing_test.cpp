@@ -531,6 +531,84 @@ TEST_F(Remove, PruneTakesWhatDoesNotRun) {
   EXPECT_THAT(lines({"ps", "-aq"}), ElementsAre("aaaaaaaaaaaa"));
 }
 
+using System = Listing;
+
+TEST_F(System, DfCountsWhatIsThere) {
+  add_image('f', {"localhost/base:1"}, 5);
+  add_image('b', {"localhost/other:1"}, 5);
+  add(make('a', "web", 10));
+  set_running('a', 5);
+  add(make('b', "db", 30));
+  add_volume("data");
+  EXPECT_THAT(
+      lines({"system", "df", "--format", "{{.Type}} {{.Total}} {{.Active}} {{.TotalCount}} {{.RawSize}}"}),
+      ElementsAre("Images 2 1 2 0", "Containers 2 1 2 0", "Local Volumes 1 0 1 0"));
+  EXPECT_THAT(run({"system", "df", "-v", "--format", "json"}).errors, HasSubstr("cannot combine"));
+}
+
+TEST_F(System, PruneTakesContainersAndImagesUnderTheirHeadings) {
+  add_image('f', {"localhost/base:1"}, 5);
+  add_image('b', {}, 5);
+  add(make('a', "web", 10));
+  set_running('a', 5);
+  add(make('b', "db", 30));
+  add_volume("data");
+  EXPECT_THAT(lines({"system", "prune", "-f"}),
+              ElementsAre("Deleted Containers", repeat('b'), "Deleted Images", repeat('b'),
+                          "Total reclaimed space: 0B"));
+  EXPECT_THAT(lines({"system", "prune", "-f", "--all", "--volumes"}),
+              ElementsAre("Deleted Volumes", "data", "Total reclaimed space: 0B"));
+}
+
+TEST_F(System, PruneObeysFilters) {
+  add(make('a', "web", 10, {{"keep", ""}}));
+  add(make('b', "db", 30));
+  EXPECT_THAT(lines({"system", "prune", "-f", "--filter", "label!=keep"}),
+              ElementsAre("Deleted Containers", repeat('b'), "Total reclaimed space: 0B"));
+  EXPECT_THAT(run({"system", "prune", "--external", "--all"}).errors, HasSubstr("cannot be combined"));
+}
+
+TEST_F(System, PruneKeepsVolumesOfAContainerNobodyCanRead) {
+  add(make('a', "web", 10));
+  set_running('a', 5);
+  engine_.containers().replace(repeat('a'), "config.json", "{", sys::Durability::none);
+  add_volume("data");
+  const Result result = run({"system", "prune", "-f", "--volumes"});
+  EXPECT_THAT(result.errors, HasSubstr("no volume is removed"));
+  EXPECT_TRUE(engine_.volumes().has_volume("data"));
+}
+
+TEST_F(System, PruneTakesWhatEndedCommandsLeft) {
+  sys::make_directory(engine_.store().fd(), "staging/left", 0700);
+  sys::create_file(engine_.store().fd(), "staging/left/part", "12345", 0600, sys::Durability::none);
+  EXPECT_THAT(lines({"system", "prune", "--external"}), ElementsAre("Total reclaimed space: 5B"));
+  EXPECT_FALSE(sys::stat_at(engine_.store().fd(), "staging/left"));
+}
+
+TEST_F(System, ResetLeavesNothing) {
+  add_image('f', {"localhost/base:1"}, 5);
+  add(make('b', "db", 30));
+  EXPECT_EQ(run({"system", "reset", "-f"}).errors, "");
+  EXPECT_FALSE(sys::stat_at(AT_FDCWD, engine_.store().root()));
+}
+
+TEST_F(Ps, ADamagedSummaryIsMadeFromTheConfiguration) {
+  add_four();
+  engine_.containers().replace(repeat('b'), "summary", "", sys::Durability::none);
+  EXPECT_THAT(lines({"ps", "-a", "--filter", "name=db", "--format", "{{.Names}} {{.Image}}"}),
+              ElementsAre("db localhost/base:1"));
+}
+
+TEST_F(Ps, WarnsOfAContainerThatLostBothItsRecords) {
+  add_four();
+  engine_.containers().replace(repeat('b'), "summary", "", sys::Durability::none);
+  engine_.containers().replace(repeat('b'), "config.json", "", sys::Durability::none);
+  const Result result = run({"ps", "-a", "--format", "{{.Names}}"});
+  EXPECT_THAT(result.lines(), ElementsAre("old", "web", "job"));
+  EXPECT_THAT(result.errors, HasSubstr("bbbbbbbbbbbb"));
+  EXPECT_EQ(run({"rm", "db"}).errors, "");
+}
+
 TEST_F(Listing, CompletionKnowsTheObjects) {
   add_four();
   add_image('e', {"docker.io/library/debian:12"}, 60);

@@ -244,15 +244,39 @@ TEST_F(ContainerStoreTest, ListsEachOfManyOnce) {
   sys::require_single_thread("going on after a list");
 }
 
-TEST_F(ContainerStoreTest, ListSkipsWhatIsBeingMadeOrRemoved) {
+TEST_F(ContainerStoreTest, ListHasNoSummaryOfWhatIsBeingMadeOrIsDamaged) {
   create(id_of("a"), "web");
   sys::make_directory(store_.fd(), containers_.relative_path(id_of("b")), 0700);  // no summary yet
   sys::make_directory(store_.fd(), containers_.relative_path(id_of("c")), 0700);
   write(containers_.relative_path(id_of("c")) + "/summary", "half a li");
   sys::make_directory(store_.fd(), "containers/stray", 0700);
-  const auto entries = containers_.list();
-  ASSERT_THAT(entries, SizeIs(1));
-  EXPECT_EQ(entries[0].id, id_of("a"));
+  std::map<std::string, std::string> listed;
+  for (const ContainerEntry& entry : containers_.list()) listed[entry.id] = entry.summary;
+  EXPECT_EQ(listed, (std::map<std::string, std::string>{
+                        {id_of("a"), "summary of web"}, {id_of("b"), ""}, {id_of("c"), ""}}));
+}
+
+TEST_F(ContainerStoreTest, AContainerThatLostOneRecordIsStillThere) {
+  for (const char* lost : {"/config.json", "/summary"}) {
+    const std::string id = id_of(lost[1] == 'c' ? "a" : "b");
+    create(id, lost + 1);
+    ASSERT_EQ(::unlinkat(store_.fd(), (containers_.relative_path(id) + lost).c_str(), 0), 0);
+    EXPECT_EQ(containers_.find_id(lost + 1), id);
+    EXPECT_THAT(containers_.find_garbage(), IsEmpty());
+    EXPECT_EQ(containers_.remove_dangling_names(), 0u);
+  }
+}
+
+TEST_F(ContainerStoreTest, NamesCanBeLookedAtGivenAndTaken) {
+  create(id_of("a"), "web");
+  ASSERT_EQ(::symlinkat("elsewhere", store_.fd(), "names/odd"), 0);
+  containers_.give_name(id_of("a"), "second");
+  EXPECT_EQ(containers_.names(),
+            (std::map<std::string, std::string>{{"web", id_of("a")}, {"second", id_of("a")}, {"odd", ""}}));
+  containers_.take_name(id_of("b"), "web");
+  containers_.take_name(id_of("a"), "second");
+  containers_.take_name("", "odd");
+  EXPECT_EQ(containers_.names(), (std::map<std::string, std::string>{{"web", id_of("a")}}));
 }
 
 TEST_F(ContainerStoreTest, AThousandAreListedInMilliseconds) {

@@ -173,5 +173,26 @@ TEST_F(StoreGcLock, SharedHoldersKeepTheExclusiveOneOut) {
   EXPECT_FALSE(sys::Lock::try_acquire(store_.fd(), ".", sys::Lock::Mode::exclusive));
 }
 
+TEST_F(StoreTest, GarbageIsWhatNobodyHolds) {
+  const Store::Staging held = store_.make_staging("held");
+  sys::make_directories(store_.fd(), "staging/left", 0700);
+  sys::make_directories(store_.fd(), "downloads", 0700);
+  write("downloads/part", "x");
+  write("images/old", "x");
+  store_.move_to_trash("images/old");
+  EXPECT_THAT(store_.find_garbage(Store::Downloads::all),
+              UnorderedElementsAre("staging/left", "downloads/part", StartsWith("trash/")));
+  store_.trash_garbage(Store::Downloads::all);
+  EXPECT_THAT(store_.find_garbage(Store::Downloads::all), Each(StartsWith("trash/")));
+  EXPECT_TRUE(exists(held.path));
+}
+
+TEST_F(StoreTest, ALinkIsNotKeptInTheTrash) {
+  ASSERT_EQ(::symlinkat("../containers/x", store_.fd(), "names/web"), 0);
+  EXPECT_TRUE(store_.move_to_trash("names/web"));
+  EXPECT_FALSE(exists("names/web"));
+  EXPECT_THAT(list("trash"), IsEmpty());
+}
+
 }  // namespace
 }  // namespace knarr::storage

@@ -94,9 +94,31 @@ TEST_F(VolumeStoreTest, ManyWhoWantTheSameOneGetIt) {
   EXPECT_THAT(list("staging"), IsEmpty());
 }
 
-TEST_F(VolumeStoreTest, EnsureGivesUpOnADirectoryThatIsNoVolume) {
-  sys::make_directories(store_.fd(), "volumes/broken/_data", 0700);
-  EXPECT_THROW(volumes_.ensure_volume({.name = "broken"}), Conflict);
+TEST_F(VolumeStoreTest, EnsureGivesUpOnAFile) {
+  write("volumes/broken", "");
+  EXPECT_THROW(volumes_.ensure_volume({.name = "broken"}), Error);
+}
+
+TEST_F(VolumeStoreTest, AVolumeThatLostItsRecordIsOneWithoutLabels) {
+  sys::make_directories(store_.fd(), "volumes/lost/_data", 0700);
+  EXPECT_TRUE(volumes_.get_volume("lost").labels.empty());
+  EXPECT_FALSE(volumes_.get_volume("lost").needs_copy_up) << "its data must not be written over";
+  EXPECT_THROW(volumes_.create_volume({.name = "lost"}), Conflict);
+  volumes_.restore_record("lost");
+  EXPECT_TRUE(exists("volumes/lost/meta.json"));
+  volumes_.remove_volume("lost");
+  EXPECT_FALSE(volumes_.has_volume("lost"));
+}
+
+TEST_F(VolumeStoreTest, OneDamagedRecordDoesNotHideTheOthers) {
+  volumes_.create_volume({.name = "a"});
+  volumes_.create_volume({.name = "b"});
+  write("volumes/a/meta.json", "{");
+  std::vector<std::string> damaged;
+  EXPECT_THAT(volumes_.list_volumes([&](const Error& error) { damaged.push_back(error.message()); }),
+              SizeIs(1));
+  ASSERT_THAT(damaged, SizeIs(1));
+  EXPECT_NE(damaged[0].find("volumes/a/meta.json"), std::string::npos);
 }
 
 TEST_F(VolumeStoreTest, ListIsSortedByName) {
