@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
 #include <set>
@@ -35,10 +36,17 @@ class Measurer {
       if (S_ISDIR(info->st_mode)) {
         const sys::UniqueFd child = sys::find_at(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (child) walk(child.get());
-      } else if (info->st_nlink < 2 || seen_.insert(info->st_ino).second) {
+      } else if ((info->st_nlink < 2 || seen_.insert(info->st_ino).second) &&
+                 !refers_to_layer(directory_fd, name)) {
         usage_.bytes += static_cast<std::uint64_t>(info->st_size);
       }
     }
+  }
+
+  // As clone_layers() makes them: the size is that of a layer's file, the content stays there.
+  static bool refers_to_layer(int directory_fd, const std::string& name) {
+    const std::string path = concat("/proc/self/fd/", directory_fd, '/', name);
+    return ::lgetxattr(path.c_str(), "user.overlay.metacopy", nullptr, 0) >= 0;
   }
 
   void count_owner(const struct stat& info) {

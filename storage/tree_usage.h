@@ -8,7 +8,8 @@
 namespace knarr::storage {
 
 struct TreeUsage {
-  std::uint64_t bytes = 0;  // of files and links, each inode once; directories do not count
+  std::uint64_t bytes =
+      0;  // of files and links, each inode once; directories and what a clone refers to do not count
   std::uint32_t highest_uid = 0, highest_gid = 0;
 };
 

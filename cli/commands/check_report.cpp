@@ -23,6 +23,18 @@ std::string advice(const CheckedFinding& checked) {
   return concat(repair_command, finding.cure.empty() ? "" : "; then ", finding.cure);
 }
 
+std::string_view heading(Finding::Kind kind) {
+  switch (kind) {
+    case Finding::Kind::damage:
+      return "Damaged: ";
+    case Finding::Kind::garbage:
+      return "Left behind: ";
+    case Finding::Kind::unproven:
+      break;
+  }
+  return "Not proven: ";
+}
+
 std::size_t count(const std::vector<CheckedFinding>& findings, Finding::Kind kind) {
   return static_cast<std::size_t>(
       std::count_if(findings.begin(), findings.end(),
@@ -33,9 +45,7 @@ std::size_t count(const std::vector<CheckedFinding>& findings, Finding::Kind kin
 
 std::string render_finding(const CheckedFinding& checked) {
   const Finding& finding = checked.finding;
-  std::string text =
-      concat(finding.kind == Finding::Kind::damage ? "Damaged: " : "Left behind: ", finding.object, ": ",
-             finding.problem, '\n');
+  std::string text = concat(heading(finding.kind), finding.object, ": ", finding.problem, '\n');
   switch (checked.outcome) {
     case Outcome::repaired:
       text += concat("  repaired: ", finding.repaired, '\n');
@@ -54,7 +64,6 @@ std::string render_finding(const CheckedFinding& checked) {
 }
 
 std::string render_verdict(const std::vector<CheckedFinding>& findings) {
-  if (findings.empty()) return "No damage.";
   const std::size_t damaged = count(findings, Finding::Kind::damage);
   const std::size_t left = count(findings, Finding::Kind::garbage);
   const auto repaired = std::count_if(findings.begin(), findings.end(), [](const CheckedFinding& checked) {

@@ -16,7 +16,7 @@ namespace knarr::cli {
 namespace {
 
 using storage::Finding;
-using LayerDamage = std::map<storage::Digest, std::string>;
+using storage::LayerVerdicts;
 
 struct Wish {
   bool quick = false;
@@ -35,28 +35,29 @@ Wish make_wish(const Arguments& arguments) {
           .max_age_seconds = *age_ns / engine::ns_per_second};
 }
 
-// In a child inside R, where all files can be read: a line a damaged layer.
-LayerDamage verify_contents(const engine::Engine& engine) {
+// In a child inside R, where all files can be read: a line a layer, without words for one that could not be
+// compared exactly.
+LayerVerdicts verify_contents(const engine::Engine& engine) {
   const std::string text = engine::read_in_r(engine, [&] {
     std::string lines;
     const auto verify = [&](const storage::Digest& layer) {
-      return storage::verify_layer(engine.store(), layer).damage;
+      return storage::verify_layer(engine.store(), layer);
     };
-    for (const auto& [layer, problem] : storage::verify_layers(engine.store(), verify))
-      lines += concat(render(layer), ' ', replace_all(problem, "\n", " "), '\n');
+    for (const auto& [layer, verdict] : storage::verify_layers(engine.store(), verify))
+      lines += concat(render(layer), ' ', replace_all(verdict.damage, "\n", " "), '\n');
     return lines;
   });
-  LayerDamage damage;
+  LayerVerdicts verdicts;
   for (const std::string& line : split(text, "\n")) {
     const std::size_t blank = line.find(' ');
     const auto layer = storage::parse_digest(line.substr(0, blank));
-    if (layer) damage[*layer] = line.substr(blank + 1);
+    if (layer) verdicts[*layer] = {line.substr(blank + 1), blank + 1 < line.size()};
   }
-  return damage;
+  return verdicts;
 }
 
 std::vector<Finding> check_quickly(const engine::Engine& engine, const Wish& wish,
-                                   const LayerDamage& damage) {
+                                   const LayerVerdicts& verdicts) {
   const storage::Store& store = engine.store();
   std::vector<Finding> findings;
   const auto add = [&](std::vector<Finding> more) {
@@ -65,7 +66,7 @@ std::vector<Finding> check_quickly(const engine::Engine& engine, const Wish& wis
   add(storage::check_places(store));
   add(storage::check_images(store));
   add(storage::check_layers(store, wish.max_age_seconds));
-  add(storage::report_damaged_layers(store, damage));
+  add(storage::report_verdicts(store, verdicts));
   add(storage::check_volumes(store));
   add(engine::check_containers(engine));
   return findings;
@@ -90,11 +91,11 @@ CheckedFinding repair(Finding finding, const Wish& wish) {
 
 // What was seen without locks may have been somebody's work under way: under the lock it is seen again.
 std::vector<CheckedFinding> check(const engine::Engine& engine, const Wish& wish) {
-  const LayerDamage damage = wish.quick ? LayerDamage() : verify_contents(engine);
-  if (check_quickly(engine, wish, damage).empty()) return {};
+  const LayerVerdicts verdicts = wish.quick ? LayerVerdicts() : verify_contents(engine);
+  if (check_quickly(engine, wish, verdicts).empty()) return {};
   const sys::Lock gc = engine.store().lock_gc(sys::Lock::Mode::exclusive);
   std::vector<CheckedFinding> checked;
-  for (Finding& finding : check_quickly(engine, wish, damage))
+  for (Finding& finding : check_quickly(engine, wish, verdicts))
     checked.push_back(repair(std::move(finding), wish));
   return checked;
 }

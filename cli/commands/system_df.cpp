@@ -33,6 +33,7 @@ struct Usage {
   std::vector<storage::Image> images;
   std::map<std::string, std::vector<std::string>> users_of_images;
   storage::ImagesUsage image_bytes;
+  std::uint64_t copy_bytes = 0;  // of image_bytes, what copies with other owners take
   std::vector<ListedContainer> containers;
   std::map<std::string, engine::ContainerSize> container_sizes;
   std::vector<storage::Volume> volumes;
@@ -47,6 +48,15 @@ void measure_images(const engine::Engine& engine, Usage& usage) {
   std::set<std::string> used;
   for (const auto& [id, users] : usage.users_of_images) used.insert(id);
   usage.image_bytes = storage::measure_images(usage.images, used);
+  const auto copies = engine.images().list_mapped_copies();
+  std::vector<std::string> paths;
+  for (const auto& copy : copies) paths.push_back(copy.path);
+  const std::vector<std::uint64_t> sizes = engine::measure_in_store(engine, paths);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    usage.copy_bytes += sizes[i];
+    if (!used.contains(copies[i].image_id)) usage.image_bytes.reclaimable += sizes[i];
+  }
+  usage.image_bytes.bytes += usage.copy_bytes;
 }
 
 void measure_containers(const engine::Engine& engine, Usage& usage) {
@@ -194,8 +204,10 @@ void print_verbose(Output& out, const Usage& usage) {
   out.append("Images space usage:\n\n" + render_images(usage));
   out.append("\nContainers space usage:\n\n" + render_containers(usage));
   out.append("\nLocal Volumes space usage:\n\n" + render_volumes(usage));
-  if (usage.garbage_bytes == 0) return;
-  out.line("\nLeft by commands that were ended, or being deleted: ", compact_size(usage.garbage_bytes));
+  if (usage.copy_bytes != 0)
+    out.line("\nCopies of images for other id maps: ", compact_size(usage.copy_bytes));
+  if (usage.garbage_bytes != 0)
+    out.line("\nLeft by commands that were ended, or being deleted: ", compact_size(usage.garbage_bytes));
 }
 
 int run(const Invocation& invocation, const Arguments& arguments) {

@@ -67,8 +67,11 @@ class Pruner {
  public:
   Pruner(const engine::Engine& engine, Output& out)
       : engine_(engine), out_(out), layers_before_(layer_bytes(engine.store())) {
+    for (const auto& copy : engine.images().list_mapped_copies()) copies_.push_back(copy.path);
+    copy_bytes_ = engine::measure_in_store(engine, copies_);
     // Before this command adds to it, and has it deleted.
-    for (const std::uint64_t bytes : engine::measure_in_store(engine, engine.store().find_garbage(storage::Store::Downloads::all)))
+    for (const std::uint64_t bytes :
+         engine::measure_in_store(engine, engine.store().find_garbage(storage::Store::Downloads::all)))
       reclaimed_ += bytes;
   }
 
@@ -112,6 +115,9 @@ class Pruner {
   void sweep() {
     engine_.images().remove_unreferenced();
     reclaimed_ += layers_before_ - std::min(layers_before_, layer_bytes(engine_.store()));
+    for (std::size_t i = 0; i < copies_.size(); ++i) {
+      if (!sys::stat_at(engine_.store().fd(), copies_[i], AT_SYMLINK_NOFOLLOW)) reclaimed_ += copy_bytes_[i];
+    }
     engine_.store().trash_garbage(storage::Store::Downloads::all);
     engine::empty_trash_in_background(engine_);
   }
@@ -143,6 +149,8 @@ class Pruner {
   const engine::Engine& engine_;
   Output& out_;
   const std::uint64_t layers_before_;
+  std::vector<std::string> copies_;  // of images, for other id maps, when the command started
+  std::vector<std::uint64_t> copy_bytes_;
   std::uint64_t reclaimed_ = 0;
   int status_ = 0;
 };

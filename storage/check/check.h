@@ -13,6 +13,7 @@
 
 #include "storage/check/finding.h"
 #include "storage/image/image.h"
+#include "storage/layer/assemble.h"
 #include "storage/store.h"
 
 namespace knarr::storage {
@@ -26,11 +27,12 @@ std::vector<Finding> check_images(const Store& store);
 std::vector<Finding> check_layers(const Store& store, std::int64_t min_age_seconds);
 std::vector<Finding> check_volumes(const Store& store);
 
-// What is wrong with the content of a layer; empty when nothing is. Throws NotFound when it is gone.
-using LayerVerifier = std::function<std::string(const Digest& diff_id)>;
-// The damaged ones of those that are in the store and have a record, with words. Reads everything. Must run
-// inside R.
-std::map<Digest, std::string> verify_layers(const Store& store, const LayerVerifier& verify);
-std::vector<Finding> report_damaged_layers(const Store& store, const std::map<Digest, std::string>& damage);
+// As verify_layer() is: throws NotFound when the layer is gone.
+using LayerVerifier = std::function<LayerVerdict(const Digest& diff_id)>;
+// Those whose content is not what their digest promises, or for which that cannot be told.
+using LayerVerdicts = std::map<Digest, LayerVerdict>;
+// Of the layers that are in the store and have a record. Reads everything. Must run inside R.
+LayerVerdicts verify_layers(const Store& store, const LayerVerifier& verify);
+std::vector<Finding> report_verdicts(const Store& store, const LayerVerdicts& verdicts);
 
 }  // namespace knarr::storage

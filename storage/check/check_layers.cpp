@@ -87,28 +87,40 @@ std::vector<Finding> check_layers(const Store& store, std::int64_t min_age_secon
   return findings;
 }
 
-std::map<Digest, std::string> verify_layers(const Store& store, const LayerVerifier& verify) {
-  std::map<Digest, std::string> damage;
+LayerVerdicts verify_layers(const Store& store, const LayerVerifier& verify) {
+  LayerVerdicts verdicts;
   for (const std::string& hex : sys::list_directory(store.fd(), "layers")) {
     const auto layer = parse_digest(concat(hex.size() == 128 ? "sha512:" : "sha256:", hex));
     if (!layer || !find_problem(store, *layer).empty()) continue;
     try {
-      std::string problem = verify(*layer);
-      if (!problem.empty()) damage[*layer] = std::move(problem);
+      LayerVerdict verdict = verify(*layer);
+      if (!verdict.damage.empty() || !verdict.is_exact) verdicts[*layer] = std::move(verdict);
     } catch (const NotFound&) {
       // Removed meanwhile.
     } catch (const Error& error) {
-      damage[*layer] = concat("it cannot be read: ", error.message());
+      verdicts[*layer] = {concat("it cannot be read: ", error.message()), true};
     }
   }
-  return damage;
+  return verdicts;
 }
 
-std::vector<Finding> report_damaged_layers(const Store& store, const std::map<Digest, std::string>& damage) {
+std::vector<Finding> report_verdicts(const Store& store, const LayerVerdicts& verdicts) {
   Users users = layer_users(store);
   std::vector<Finding> findings;
-  for (const auto& [layer, problem] : damage)
-    findings.push_back(damaged_layer(store, layer, problem, users[layer]));
+  std::size_t unproven = 0;
+  for (const auto& [layer, verdict] : verdicts) {
+    if (verdict.damage.empty()) {
+      ++unproven;
+    } else {
+      findings.push_back(damaged_layer(store, layer, verdict.damage, users[layer]));
+    }
+  }
+  if (unproven > 0) {
+    findings.push_back({.kind = Finding::Kind::unproven,
+                        .object = concat(unproven, unproven == 1 ? " layer" : " layers"),
+                        .problem = "adopted or of an older version, so without a record of the tar: only the "
+                                   "sizes of the files were compared"});
+  }
   return findings;
 }
 

@@ -51,8 +51,12 @@ std::vector<Finding> check_volumes(const Store& store) {
                           .repaired = "moved to trash/"});
       continue;
     }
-    check_record(store, name, findings);
-    check_data(store, name, findings);
+    std::vector<Finding> found;
+    check_record(store, name, found);
+    check_data(store, name, found);
+    // Its removal, which is one step, may have come in between.
+    if (!sys::stat_at(store.fd(), "volumes/" + name, AT_SYMLINK_NOFOLLOW)) continue;
+    for (Finding& finding : found) findings.push_back(std::move(finding));
   }
   return findings;
 }

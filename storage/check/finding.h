@@ -10,8 +10,9 @@ namespace knarr::storage {
 // What a check of the store has found, in words, and what can be done about it.
 struct Finding {
   enum class Kind : std::uint8_t {
-    damage,  // something is missing or not what it should be
-    garbage  // nobody needs it: what a killed command left
+    damage,   // something is missing or not what it should be
+    garbage,  // nobody needs it: what a killed command left
+    unproven  // nothing to do, but no proof either that it is whole
   };
   Kind kind = Kind::damage;
   std::string object;   // "layer sha256:..."

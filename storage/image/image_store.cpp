@@ -360,14 +360,6 @@ std::string read_blob(const Store& store, const Digest& digest, std::size_t max_
   return sys::read_file(store.fd(), blob_path(digest), max_bytes);
 }
 
-// The copies of images with owners for other id maps: maps/<image id>@<hash of the map>.
-template <typename Unwanted>
-void remove_mapped_copies(const Store& store, const Unwanted& unwanted) {
-  for (const std::string& name : sys::list_directory(store.fd(), "maps")) {
-    if (unwanted(std::string_view(name).substr(0, name.find('@')))) store.move_to_trash("maps/" + name);
-  }
-}
-
 }  // namespace
 
 LayerClaim::LayerClaim(const Store& store, const std::vector<Digest>& layers)
@@ -468,7 +460,16 @@ void ImageStore::remove_image(const Image& image, const std::function<void()>& c
   for (const Digest& layer : current.layers) {
     if (!others.mention(layer.hex)) LayerStore(store_).remove_layer(layer);
   }
-  remove_mapped_copies(store_, [&](std::string_view image_id) { return image_id == current.id; });
+  for (const MappedCopy& copy : list_mapped_copies()) {
+    if (copy.image_id == current.id) store_.move_to_trash(copy.path);
+  }
+}
+
+std::vector<ImageStore::MappedCopy> ImageStore::list_mapped_copies() const {
+  std::vector<MappedCopy> copies;
+  for (const std::string& name : sys::list_directory(store_.fd(), "maps"))
+    copies.push_back({"maps/" + name, name.substr(0, name.find('@'))});
+  return copies;
 }
 
 std::vector<std::string> ImageStore::find_unreferenced() const {
@@ -480,9 +481,8 @@ std::vector<std::string> ImageStore::find_unreferenced() const {
     }
   };
   add_unneeded("layers");
-  for (const std::string& name : sys::list_directory(store_.fd(), "maps")) {
-    if (!has_record(store_, std::string_view(name).substr(0, name.find('@'))))
-      found.push_back("maps/" + name);
+  for (MappedCopy& copy : list_mapped_copies()) {
+    if (!has_record(store_, copy.image_id)) found.push_back(std::move(copy.path));
   }
   if (needs.may_need_any_blob()) return found;
   for (const std::string& algorithm : sys::list_directory(store_.fd(), "blobs"))

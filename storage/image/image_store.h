@@ -64,6 +64,12 @@ class ImageStore {
   // Layers, copies of images and blobs that no image needs, by their paths below the root: what a killed pull
   // or a crash left. As long as an image's record is damaged, nothing it may need is among them.
   std::vector<std::string> find_unreferenced() const;
+  // Images with the owners that another id map needs, as the engine makes them.
+  struct MappedCopy {
+    std::string path;  // below the root: "maps/<image id>@<hash of the map>"
+    std::string image_id;
+  };
+  std::vector<MappedCopy> list_mapped_copies() const;
   // Moves them to trash/. Takes lock_gc(exclusive). Returns how many.
   std::size_t remove_unreferenced() const;
   std::string read_config_json(const Image& image) const;

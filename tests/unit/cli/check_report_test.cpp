@@ -24,6 +24,12 @@ TEST(CheckReport, SaysWhatIsWrongAndWhatToDo) {
             "  to do: knarr system check --repair; then knarr pull quay.io/x/y:1\n");
 }
 
+TEST(CheckReport, SaysWhatIsNotProven) {
+  EXPECT_EQ(render_finding(
+                {.finding = {.kind = Finding::Kind::unproven, .object = "1 layer", .problem = "no record"}}),
+            "Not proven: 1 layer: no record\n");
+}
+
 TEST(CheckReport, AfterARepairSaysWhatIsLeftToDo) {
   EXPECT_EQ(render_finding({.finding = damaged_layer(), .outcome = Outcome::repaired}),
             "Damaged: layer sha256:1: its tree is missing\n"
@@ -52,7 +58,9 @@ TEST(CheckReport, WhatCostsAContainerAsksForForce) {
 TEST(CheckReport, TheVerdictCounts) {
   Finding garbage = damaged_layer();
   garbage.kind = Finding::Kind::garbage;
+  Finding unproven{.kind = Finding::Kind::unproven, .object = "1 layer", .problem = "no record"};
   EXPECT_EQ(render_verdict({}), "No damage.");
+  EXPECT_EQ(render_verdict({{.finding = unproven}}), "No damage.");
   EXPECT_EQ(render_verdict({{.finding = garbage}}), "No damage, 1 left behind.");
   EXPECT_EQ(
       render_verdict({{.finding = damaged_layer()}, {.finding = garbage, .outcome = Outcome::repaired}}),
@@ -65,6 +73,7 @@ TEST(CheckReport, TheStatusIsOneAsLongAsSomethingIsLost) {
   Finding mended = damaged_layer();
   mended.cure = "";
   EXPECT_EQ(check_status({}), 0);
+  EXPECT_EQ(check_status({{.finding = {.kind = Finding::Kind::unproven}}}), 0);
   EXPECT_EQ(check_status({{.finding = garbage}}), 0);
   EXPECT_EQ(check_status({{.finding = mended}}), 1);
   EXPECT_EQ(check_status({{.finding = mended, .outcome = Outcome::repaired}}), 0);

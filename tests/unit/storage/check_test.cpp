@@ -156,9 +156,17 @@ TEST_F(CheckTest, WhatNoImageNeedsIsGarbage) {
 TEST_F(CheckTest, WhatACommandLeftIsGarbageAndWhatOneHoldsIsNot) {
   const Store::Staging held = store_.make_staging("held");
   sys::make_directories(store_.fd(), "staging/left", 0700);
+  EXPECT_THAT(check(), ElementsAre(is_garbage("staging/left")));
+}
+
+TEST_F(CheckTest, ABeginningThatAPullMayGoOnWithIsNoGarbage) {
   sys::make_directories(store_.fd(), "downloads", 0700);
   write("downloads/part", "x");
-  EXPECT_THAT(check(), ElementsAre(is_garbage("staging/left")));
+  EXPECT_THAT(check(), IsEmpty());
+  EXPECT_THAT(store_.find_garbage(Store::Downloads::all), ElementsAre("downloads/part"));
+  const timespec long_ago[2] = {{1, 0}, {1, 0}};
+  ASSERT_EQ(::utimensat(store_.fd(), "downloads/part", long_ago, 0), 0);
+  EXPECT_THAT(check(), ElementsAre(is_garbage("downloads/part")));
 }
 
 TEST_F(CheckTest, AVolumesDataOutlivesItsRecord) {
@@ -179,11 +187,20 @@ TEST_F(CheckTest, ADirectoryThatIsMissingIsMadeAgain) {
 }
 
 TEST_F(CheckTest, ContentIsJudgedByTheVerifier) {
-  const auto damage = verify_layers(store_, [](const Digest&) { return std::string("etc/passwd is other"); });
-  EXPECT_THAT(report_damaged_layers(store_, damage),
+  const auto is_other = [](const Digest&) { return LayerVerdict{.damage = "etc/passwd is other"}; };
+  EXPECT_THAT(report_verdicts(store_, verify_layers(store_, is_other)),
               ElementsAre(is_damaged(layer_.hex, "etc/passwd is other")));
-  EXPECT_THAT(verify_layers(store_, [](const Digest&) { return std::string(); }), IsEmpty());
-  EXPECT_THAT(verify_layers(store_, [](const Digest&) -> std::string { throw NotFound("gone"); }), IsEmpty());
+  EXPECT_THAT(verify_layers(store_, [](const Digest&) { return LayerVerdict(); }), IsEmpty());
+  EXPECT_THAT(verify_layers(store_, [](const Digest&) -> LayerVerdict { throw NotFound("gone"); }),
+              IsEmpty());
+}
+
+TEST_F(CheckTest, WhatCannotBeComparedIsNoDamageButNotPassedOver) {
+  const auto is_vague = [](const Digest&) { return LayerVerdict{.damage = "", .is_exact = false}; };
+  const std::vector<Finding> findings = report_verdicts(store_, verify_layers(store_, is_vague));
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].kind, Finding::Kind::unproven);
+  EXPECT_EQ(findings[0].object, "1 layer");
 }
 
 }  // namespace
