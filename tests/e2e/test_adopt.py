@@ -241,3 +241,15 @@ def test_it_waits_for_who_writes_to_the_store(fresh, podman):
         fcntl.lockf(lock, fcntl.LOCK_UN)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and BUSYBOX in out.decode(), err
+
+
+def test_a_check_says_what_it_cannot_prove(fresh, podman):
+    podman.load("busybox", BUSYBOX)
+    adopt(fresh, podman)
+    lines = fresh("system", "check").splitlines()
+    assert len(lines) == 2 and lines[0].startswith("Not proven: 1 layer: adopted ") and lines[1] == "No damage."
+    fresh("run", "--rm", BUSYBOX, "true")
+    path = in_layers(fresh, BUSYBOX, "bin/busybox")
+    fresh("unshare", "rm", path)
+    result = fresh.result("system", "check")
+    assert result.status == 1 and "Damaged: layer sha256:" in result.out, result

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images under another id map (--userns=keep-id): owners as the container's ids, without a copy of the content."""
 
+import json
 import os
 import re
 import signal
@@ -202,3 +203,18 @@ def test_a_kernel_that_follows_no_clones_gets_a_copy_and_says_so(rich):
     result = rich.result(*KEPT, RICH, "sh", "-c", LISTING)
     assert result.out.rstrip("\n") == expected and result.err == "", "the copy is there, so it is used"
     assert clones(rich) == []
+
+
+def test_df_and_prune_count_a_clone_without_the_image(rich):
+    """What a clone refers to lies in the layers, and was counted there."""
+    def images():
+        return next(row for row in json.loads(rich("system", "df", "--format", "json")) if row["Type"] == "Images")
+
+    before = images()["RawSize"]
+    rich(*KEPT, RICH, "true")
+    clone = next(os.path.join(rich.root, "maps", name) for name in clones(rich))
+    assert before <= images()["RawSize"] < 1.05 * before
+    assert rich("system", "check") == "No damage."
+    rich("system", "prune", "-a", "-f")
+    assert not os.path.exists(clone)
+    assert images()["RawSize"] == 0
