@@ -298,7 +298,8 @@ std::vector<std::string> list_directory(int dir_fd, const std::string& path) {
   const UniqueFd fd = find_at(dir_fd, path, O_RDONLY | O_DIRECTORY);
   if (!fd) return names;
   const int code = visit_entries(fd.get(), [&](const char* name, int) { names.emplace_back(name); });
-  if (code != 0) throw_sys_error(code, concat("listing ", path));
+  // ENOENT: it was removed between the two calls.
+  if (code != 0 && code != ENOENT) throw_sys_error(code, concat("listing ", path));
   return names;
 }
 

@@ -206,6 +206,13 @@ TEST_F(FileTest, ListsWithoutDotsAndAMissingDirectoryAsEmpty) {
   EXPECT_THAT(list_directory(dir_.fd(), "missing"), IsEmpty());
 }
 
+TEST_F(FileTest, ListsADirectoryThatVanishesMeanwhileAsEmpty) {
+  make_directory(dir_.fd(), "gone", 0700);
+  const UniqueFd fd = open_directory(dir_.fd(), "gone");
+  unlink_if_exists(dir_.fd(), "gone", AT_REMOVEDIR);
+  EXPECT_THAT(list_directory(fd.get(), "."), IsEmpty());
+}
+
 TEST_F(FileTest, ListsMoreThanOneBufferHolds) {
   for (int i = 0; i < 2000; ++i) put("a-name-of-some-length-" + std::to_string(i), "");
   EXPECT_EQ(list_directory(dir_.fd(), ".").size(), 2000u);
