@@ -19,15 +19,23 @@ using Names = std::map<std::string, std::string>;  // name to id
 // Looks at one container. Its findings' repairs keep no reference to this.
 class ContainerCheck {
  public:
-  ContainerCheck(const Engine& engine, std::string id, const Names& names)
-      : engine_(engine), id_(std::move(id)), names_(names), path_(engine.containers().relative_path(id_)) {}
+  ContainerCheck(const Engine& engine, std::string id, const Names& names, bool was_running)
+      : engine_(engine),
+        id_(std::move(id)),
+        names_(names),
+        was_running_(was_running),
+        path_(engine.containers().relative_path(id_)) {}
 
   std::vector<Finding> run() {
     if (!read_config()) return std::move(findings_);
-    check_summary();
+    if (engine_.containers().has_cut_rename(id_)) {
+      report_cut_rename();
+    } else {
+      check_summary();
+      check_name();
+    }
     check_status();
     check_directories();
-    check_name();
     check_image();
     check_volumes();
     return std::move(findings_);
@@ -73,6 +81,25 @@ class ContainerCheck {
     return false;
   }
 
+  // Killed in the middle of it, the container has two names, or the old one in its summary.
+  void report_cut_rename() {
+    report(
+        "its renaming was cut short",
+        [&engine = engine_, config = config_] {
+          write_summary(engine, config);
+          engine.containers().end_rename(config.id, config.name);
+        },
+        concat("it is called ", config_.name));
+    findings_.back().kind = Finding::Kind::garbage;
+  }
+
+  static void write_summary(const Engine& engine, const ContainerConfig& config) {
+    const std::string path = engine.containers().relative_path(config.id) + "/summary";
+    engine.store().move_to_trash(path);
+    sys::create_file(engine.store().fd(), path, render_summary(summarize(config)) + "\n", 0600,
+                     sys::Durability::synced);
+  }
+
   void check_summary() {
     std::string line;
     try {
@@ -84,12 +111,7 @@ class ContainerCheck {
     if (summary && *summary == summarize(config_)) return;
     report(
         "its summary is not that of its config.json",
-        [&engine = engine_, path = path_, config = config_] {
-          engine.store().move_to_trash(path + "/summary");
-          sys::create_file(engine.store().fd(), path + "/summary", render_summary(summarize(config)) + "\n",
-                           0600, sys::Durability::synced);
-        },
-        "made again");
+        [&engine = engine_, config = config_] { write_summary(engine, config); }, "made again");
   }
 
   void check_status() {
@@ -120,12 +142,13 @@ class ContainerCheck {
     }
   }
 
-  // A rename that was ended may leave two names, or the new one with the old one in the record.
   void check_name() {
     const auto owner = names_.find(config_.name);
     if (owner != names_.end() && owner->second == id_) {
       check_other_names();
     } else if (owner == names_.end()) {
+      // Its monitor removes it without the lock, the name first.
+      if (was_running_ && config_.auto_remove) return;
       report(
           concat("its name ", config_.name, " is missing"),
           [&engine = engine_, id = id_, name = config_.name] { engine.containers().give_name(id, name); },
@@ -164,6 +187,7 @@ class ContainerCheck {
   const Engine& engine_;
   const std::string id_;
   const Names& names_;
+  const bool was_running_;
   const std::string path_;
   ContainerConfig config_;
   std::vector<Finding> findings_;
@@ -174,7 +198,8 @@ void check_names(const Engine& engine, const Names& names, std::vector<Finding>&
     const bool leads_somewhere =
         !id.empty() &&
         sys::stat_at(engine.store().fd(), engine.containers().relative_path(id), AT_SYMLINK_NOFOLLOW);
-    if (leads_somewhere) continue;
+    // Removal takes the name first.
+    if (leads_somewhere || (!id.empty() && engine.containers().find_id(name) != id)) continue;
     findings.push_back(
         {.object = concat("container name ", name),
          .problem = id.empty() ? "it is no link to a container" : concat("its container ", id, " is gone"),
@@ -193,13 +218,29 @@ Finding half_made(const Engine& engine, const std::string& id) {
           .repaired = "removed"};
 }
 
-bool is_busy(const Engine& engine, const std::string& id) {
+std::optional<sys::Lock> try_lock(const Engine& engine, const std::string& id) {
   try {
-    return !sys::Lock::try_acquire(engine.store().fd(), engine.containers().relative_path(id),
-                                   sys::Lock::Mode::exclusive);
+    return sys::Lock::try_acquire(engine.store().fd(), engine.containers().relative_path(id),
+                                  sys::Lock::Mode::exclusive);
   } catch (const Error&) {
-    return true;  // gone
+    return std::nullopt;  // gone
   }
+}
+
+// A container that some command is just making, starting or removing has nothing to say.
+std::vector<Finding> check_container(const Engine& engine, const std::string& id, const Names& names) {
+  const bool was_running = engine.is_running(id);
+  const auto lock = try_lock(engine, id);
+  if (!lock && !was_running) return {};
+  if (ContainerCheck(engine, id, names, was_running).run().empty()) return {};
+  // Names may have changed since they were listed.
+  const Names now = engine.containers().names();
+  std::vector<Finding> findings = ContainerCheck(engine, id, now, was_running).run();
+  // What ran may have ended and be gone by now.
+  if (!sys::stat_at(engine.store().fd(), engine.containers().relative_path(id), AT_SYMLINK_NOFOLLOW))
+    return {};
+  if (!lock && !engine.is_running(id)) return {};
+  return findings;
 }
 
 }  // namespace
@@ -212,8 +253,7 @@ std::vector<Finding> check_containers(const Engine& engine) {
   for (const std::string& id : garbage) findings.push_back(half_made(engine, id));
   for (const std::string& id : sys::list_directory(engine.store().fd(), "containers")) {
     if (std::find(garbage.begin(), garbage.end(), id) != garbage.end()) continue;
-    if (!engine.is_running(id) && is_busy(engine, id)) continue;
-    for (Finding& finding : ContainerCheck(engine, id, names).run()) findings.push_back(std::move(finding));
+    for (Finding& finding : check_container(engine, id, names)) findings.push_back(std::move(finding));
   }
   return findings;
 }

@@ -26,6 +26,7 @@ std::optional<ContainerConfig> load_config_if_intact(const Engine& engine, const
 // Those a damaged record does not tell, or a rename that was killed left.
 void remove_unrecorded_names(const Engine& engine, const std::string& id,
                              const std::optional<ContainerConfig>& config) {
+  engine.containers().end_rename(id, config ? config->name : "");
   if (config && engine.containers().find_id(config->name) == id) return;
   for (const auto& [name, owner] : engine.containers().names()) {
     if (owner == id) engine.containers().take_name(id, name);
@@ -92,13 +93,21 @@ void remove(const Engine& engine, const std::string& id, const RemoveOptions& op
 }
 
 void rename(const Engine& engine, const std::string& id, const std::string& new_name) {
-  const auto lock = engine.containers().lock(id);
-  ContainerConfig config = engine.load_config(id);
-  const std::string old_name = config.name;
-  config.name = new_name;
-  engine.containers().rename(id, old_name, new_name);
-  engine.containers().replace(id, "config.json", render_config(config), sys::Durability::none);
-  monitor::replace_summary(engine.containers().path(id).c_str(), render_summary(summarize(config)));
+  const storage::ContainerStore& containers = engine.containers();
+  const auto lock = containers.lock(id);
+  const ContainerConfig old = engine.load_config(id);
+  containers.end_rename(id, old.name);
+  ContainerConfig renamed = old;
+  renamed.name = new_name;
+  containers.rename(id, old.name, new_name, [&] {
+    containers.replace(id, "config.json", render_config(renamed), sys::Durability::none);
+    try {
+      monitor::replace_summary(containers.path(id).c_str(), render_summary(summarize(renamed)));
+    } catch (...) {
+      containers.replace(id, "config.json", render_config(old), sys::Durability::none);
+      throw;
+    }
+  });
 }
 
 }  // namespace knarr::engine

@@ -22,6 +22,9 @@ constexpr std::size_t id_digits = 64;
 constexpr std::size_t max_summary_bytes = 4096;
 constexpr const char* record_files[] = {"config.json", "summary"};
 
+// In a container's directory while it is renamed: the old name and the new one.
+constexpr const char* renaming_file = "renaming";
+
 bool is_id(std::string_view text) {
   return text.size() == id_digits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -349,13 +352,37 @@ void ContainerStore::replace(const std::string& id, const std::string& file, std
   sys::replace_file(directory.get(), file, content, 0600, durability);
 }
 
-void ContainerStore::rename(const std::string& id, const std::string& old_name,
-                            const std::string& new_name) const {
+void ContainerStore::rename(const std::string& id, const std::string& old_name, const std::string& new_name,
+                            const std::function<void()>& record) const {
   require_object_name("container", new_name);
   if (!exists(store_, id)) throw_unknown(id);
   if (new_name == old_name) return;
-  storage::give_name(store_, new_name, id);
-  storage::take_name(store_, old_name, id);
+  // Whoever finds it knows that one of the two names is too many.
+  replace(id, renaming_file, concat(old_name, '\n', new_name, '\n'), sys::Durability::none);
+  try {
+    storage::give_name(store_, new_name, id);
+    record();
+  } catch (...) {
+    end_rename(id, old_name);
+    throw;
+  }
+  end_rename(id, new_name);
+}
+
+bool ContainerStore::has_cut_rename(const std::string& id) const {
+  return sys::stat_at(store_.fd(), concat(relative_path(id), '/', renaming_file), AT_SYMLINK_NOFOLLOW)
+      .has_value();
+}
+
+void ContainerStore::end_rename(const std::string& id, const std::string& name) const {
+  if (!has_cut_rename(id)) return;
+  const std::string names = read_if_exists(id, renaming_file).value_or("");
+  std::size_t begin = 0;
+  for (std::size_t end = 0; (end = names.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    const std::string one = names.substr(begin, end - begin);
+    if (one != name && is_object_name(one)) storage::take_name(store_, one, id);
+  }
+  sys::unlink_if_exists(store_.fd(), concat(relative_path(id), '/', renaming_file));
 }
 
 bool ContainerStore::remove(const std::string& id, const std::string& name) const {

@@ -8,6 +8,7 @@
 // many wins, and needs no lock.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -54,8 +55,13 @@ class ContainerStore {
   // The whole file by rename(2). NotFound when the container is gone.
   void replace(const std::string& id, const std::string& file, std::string_view content,
                sys::Durability durability) const;
-  // Conflict when the new name is taken. Between the two steps the container has both names.
-  void rename(const std::string& id, const std::string& old_name, const std::string& new_name) const;
+  // Conflict when the new name is taken. While `record` writes the new name into the container's records it
+  // has both names; when that throws, the old one is left.
+  void rename(const std::string& id, const std::string& old_name, const std::string& new_name,
+              const std::function<void()>& record) const;
+  bool has_cut_rename(const std::string& id) const;
+  // Takes away which of the two names is not `name`, if a rename was cut short.
+  void end_rename(const std::string& id, const std::string& name) const;
   // Name first, then the directory into trash/: one instant. False when it was gone already. The name stays
   // when it means another container by now.
   bool remove(const std::string& id, const std::string& name) const;

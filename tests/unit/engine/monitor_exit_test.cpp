@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/monitor/exit.h"
+#include "engine/monitor/record_files.h"
 #include "engine/record.h"
 #include "storage/container_store.h"
 #include "storage/volume/volume_store.h"
@@ -86,11 +87,11 @@ TEST_F(ExitTest, WithRemovalNothingOfTheContainerIsLeft) {
 
 TEST_F(ExitTest, AContainerThatWasRenamedLosesItsNewName) {
   storage::ContainerStore containers(store_.store);
-  containers.rename(id_, "web", "shop");
   Summary summary;
   summary.id = id_;
   summary.name = "shop";
-  containers.replace(id_, "summary", render_summary(summary), sys::Durability::none);
+  containers.rename(id_, "web", "shop",
+                    [&] { replace_summary(container_directory_.c_str(), render_summary(summary)); });
   plan_.remove_on_exit = true;
   record_exit(plan_, 0);
   EXPECT_FALSE(containers.find_id("shop"));

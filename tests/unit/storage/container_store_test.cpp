@@ -296,16 +296,36 @@ TEST_F(ContainerStoreTest, AThousandAreListedInMilliseconds) {
 TEST_F(ContainerStoreTest, RenameMovesTheNameAndRefusesATakenOne) {
   create(id_of("a"), "web");
   create(id_of("b"), "db");
-  containers_.rename(id_of("a"), "web", "www");
+  containers_.rename(id_of("a"), "web", "www", [] {});
   EXPECT_EQ(containers_.find_id("www"), id_of("a"));
   EXPECT_EQ(containers_.find_id("web"), std::nullopt);
-  EXPECT_THROW(containers_.rename(id_of("a"), "www", "db"), Conflict);
+  EXPECT_THROW(containers_.rename(id_of("a"), "www", "db", [] {}), Conflict);
   EXPECT_EQ(containers_.find_id("www"), id_of("a"));
   EXPECT_EQ(containers_.find_id("db"), id_of("b"));
-  EXPECT_THROW(containers_.rename(id_of("a"), "www", "../x"), InvalidArgument);
-  EXPECT_THROW(containers_.rename(id_of("c"), "www", "new"), NotFound);
-  EXPECT_NO_THROW(containers_.rename(id_of("a"), "www", "www"));
+  EXPECT_THROW(containers_.rename(id_of("a"), "www", "../x", [] {}), InvalidArgument);
+  EXPECT_THROW(containers_.rename(id_of("c"), "www", "new", [] {}), NotFound);
+  EXPECT_NO_THROW(containers_.rename(id_of("a"), "www", "www", [] {}));
   EXPECT_EQ(containers_.find_id("www"), id_of("a"));
+}
+
+TEST_F(ContainerStoreTest, ARenameThatCannotBeRecordedIsNone) {
+  create(id_of("a"), "web");
+  EXPECT_THROW(containers_.rename(id_of("a"), "web", "www", [] { throw Error("no room"); }), Error);
+  EXPECT_EQ(containers_.find_id("web"), id_of("a"));
+  EXPECT_EQ(containers_.find_id("www"), std::nullopt);
+  EXPECT_FALSE(containers_.has_cut_rename(id_of("a")));
+}
+
+TEST_F(ContainerStoreTest, ARenameThatWasCutShortIsEndedEitherWay) {
+  for (const char* kept : {"web", "www"}) {
+    create(id_of("a"), "web");
+    containers_.rename(id_of("a"), "web", "www", [&] {
+      EXPECT_TRUE(containers_.has_cut_rename(id_of("a")));
+      containers_.end_rename(id_of("a"), kept);
+      EXPECT_EQ(containers_.names(), (std::map<std::string, std::string>{{kept, id_of("a")}}));
+    });
+    containers_.remove(id_of("a"), kept);
+  }
 }
 
 TEST_F(ContainerStoreTest, RemoveTakesNameAndDirectoryAwayOnce) {
@@ -321,7 +341,7 @@ TEST_F(ContainerStoreTest, RemoveTakesNameAndDirectoryAwayOnce) {
 
 TEST_F(ContainerStoreTest, RemoveLeavesANameThatMeansAnotherContainer) {
   create(id_of("a"), "web");
-  containers_.rename(id_of("a"), "web", "old");
+  containers_.rename(id_of("a"), "web", "old", [] {});
   create(id_of("b"), "web");
   EXPECT_TRUE(containers_.remove(id_of("a"), "web"));
   EXPECT_EQ(containers_.find_id("web"), id_of("b"));

@@ -133,7 +133,7 @@ TEST_F(CrashTest, CreatingAContainer) {
 
 TEST_F(CrashTest, RenamingAContainer) {
   kill_everywhere([&] { create_container('a', "old"); },
-                  [&] { containers_.rename(hex_of('a'), "old", "new"); },
+                  [&] { containers_.rename(hex_of('a'), "old", "new", [] {}); },
                   [&] {
                     EXPECT_THAT(containers_.find_garbage(), IsEmpty());
                     EXPECT_TRUE(containers_.find_id("old") || containers_.find_id("new"));
