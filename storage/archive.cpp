@@ -248,7 +248,7 @@ LoadedImage publish(const Store& store, ArchivedImage& archived) {
 
 }  // namespace
 
-std::vector<LoadedImage> load_archive(const Store& store, const std::string& path) {
+std::vector<LoadedImage> load_archive(const Store& store, const std::string& path, Settling settling) {
   return with_context(concat("loading ", path == "-" ? "standard input" : path), [&] {
     const std::unique_ptr<ArchiveFiles> files = open_archive(store, path);
     std::vector<ArchivedImage> images = read_images(*files);
@@ -260,7 +260,7 @@ std::vector<LoadedImage> load_archive(const Store& store, const std::string& pat
       diff_ids.insert(diff_ids.end(), archived.image.layers.begin(), archived.image.layers.end());
       loaded.push_back(publish(store, archived));
     }
-    settle_layers(store, diff_ids);
+    settle_layers(store, diff_ids, settling);
     return loaded;
   });
 }

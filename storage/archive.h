@@ -18,7 +18,8 @@ struct LoadedImage {
 
 // `path`: a file, a directory, or "-" for standard input (spooled to a temporary file in staging/). The
 // format is told by the content; outer compression is undone. Every image in the archive is loaded.
-std::vector<LoadedImage> load_archive(const Store& store, const std::string& path);
+std::vector<LoadedImage> load_archive(const Store& store, const std::string& path,
+                                      Settling settling = Settling::in_background);
 
 struct ImportOptions {
   std::string name;  // reference, may be empty
@@ -26,6 +27,7 @@ struct ImportOptions {
       changes;  // Dockerfile instructions: CMD ENTRYPOINT ENV EXPOSE LABEL STOPSIGNAL USER VOLUME WORKDIR
   std::string message;
   std::string architecture, os, variant;
+  Settling settling = Settling::in_background;
 };
 Image import_tree(const Store& store, const std::string& tar_path, const ImportOptions& options);
 

@@ -105,7 +105,7 @@ Image import_tree(const Store& store, const std::string& tar_path, const ImportO
     image.manifest = digest_of(manifest_json);
     image.manifest_type = "application/vnd.oci.image.manifest.v1+json";
     ImageStore(store).add_image(image, manifest_json, config_json, names);
-    settle_layers(store, image.layers);
+    settle_layers(store, image.layers, options.settling);
     for (const Reference& name : names) image.names.push_back(render(name));
     return image;
   });

@@ -60,7 +60,7 @@ class Adoption {
   }
 
   int finish() const {
-    if (!layers_.empty()) storage::settle_layers(store_, layers_);
+    if (!layers_.empty()) storage::settle_layers(store_, layers_, storage::Settling::in_background);
     return failed_ ? engine_failure : 0;
   }
 

@@ -20,6 +20,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   options.architecture = arguments.text("arch");
   options.os = arguments.text("os");
   options.variant = arguments.text("variant");
+  options.settling = read_settling(arguments);
   const engine::Engine engine = open_engine(invocation);
   engine.enter_r();
   const storage::Image image = storage::import_tree(engine.store(), path, options);

@@ -22,7 +22,8 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   const std::string path = input_path(arguments);
   const engine::Engine engine = open_engine(invocation);
   engine.enter_r();
-  for (const storage::LoadedImage& loaded : storage::load_archive(engine.store(), path)) {
+  for (const storage::LoadedImage& loaded :
+       storage::load_archive(engine.store(), path, read_settling(arguments))) {
     if (loaded.names.empty()) invocation.out.line("Loaded image: sha256:", loaded.image.id);
     for (const std::string& name : loaded.names) invocation.out.line("Loaded image: ", name);
   }

@@ -59,6 +59,7 @@ storage::PullRequest make_request(const Arguments& arguments) {
   request.policy = read_pull_policy(arguments, "policy");
   request.access = read_registry_access(arguments);
   request.signature_policy = arguments.text("signature-policy");
+  request.settling = read_settling(arguments);
   return request;
 }
 

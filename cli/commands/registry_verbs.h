@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cli/commands/format_flag.h"
+#include "cli/commands/sync_flag.h"
 #include "cli/verb.h"
 
 namespace knarr::cli {
@@ -82,6 +83,7 @@ inline constexpr auto pull_verb_flags = std::to_array<Flag>({
     text_flag("signature-policy", 0, "FILE", "Policy to check the image against")
         .completed_by(Completion::files)
         .unlisted(),
+    sync_flag,
     toggle("tls-verify", 0, "Verify registries' certificates").with_default("true"),
     text_flag("variant", 0, "VARIANT", "Variant of the architecture").also("override-variant"),
 });

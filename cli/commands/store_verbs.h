@@ -2,6 +2,7 @@
 // The verbs of knarr-store as data: knarr shows their help and completes them too, but has no code of theirs.
 #pragma once
 
+#include "cli/commands/sync_flag.h"
 #include "cli/verb.h"
 
 namespace knarr::cli {
@@ -11,6 +12,7 @@ inline constexpr auto load_flags = std::to_array<Flag>({
         .completed_by(Completion::files),
     toggle("quiet", 'q', "Print nothing but the names of the images").also("silent"),
     text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+    sync_flag,
 });
 static_assert(is_well_formed(load_flags));
 
@@ -33,6 +35,7 @@ inline constexpr auto import_flags = std::to_array<Flag>({
     text_flag("os", 0, "OS", "Operating system of the image"),
     toggle("quiet", 'q', "Print nothing but the ID of the image"),
     text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+    sync_flag,
     text_flag("variant", 0, "VARIANT", "Variant of the architecture"),
 });
 static_assert(is_well_formed(import_flags));

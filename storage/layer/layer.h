@@ -42,6 +42,12 @@ struct UnpackRequest {
   std::function<void()> before_publish = {};
 };
 
+// When layers that were brought reach the disk.
+enum class Settling : std::uint8_t {
+  in_background,  // soon; until then a power cut makes them suspect
+  now             // before the command returns
+};
+
 std::string layer_directory(const Digest& diff_id);  // below the root of the store: "layers/<hex>"
 
 std::string current_boot_id();
@@ -54,8 +60,8 @@ class LayerStore {
  public:
   explicit LayerStore(const Store& store) : store_(store) {}
 
-  // nullopt when it is not there, its record is torn or its tree is gone; what lies in its place then belongs to
-  // remove_layer().
+  // nullopt when it is not there, its record is torn or its tree is gone; what lies in its place then belongs
+  // to remove_layer().
   std::optional<LayerMeta> find_layer(const Digest& diff_id) const;
   // Unpacks, verifies both digests, publishes by rename. Must run inside R. Another process that unpacks the
   // same diffID is waited for. Nothing is left behind on failure.

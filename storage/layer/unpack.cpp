@@ -416,7 +416,8 @@ void make_durable_in_background(const Store& store, const std::vector<Digest>& d
   sys::wait_child(child);
 }
 
-void settle_layers(const Store& store, const std::vector<Digest>& diff_ids) {
+void settle_layers(const Store& store, const std::vector<Digest>& diff_ids, Settling settling) {
+  if (settling == Settling::now) return make_durable(store, diff_ids);
   try {
     make_durable_in_background(store, diff_ids);
   } catch (const Error&) {

@@ -35,7 +35,7 @@ PlacedLayer place_layer(const Store& store, const Digest& diff_id,
 void make_durable(const Store& store, const std::vector<Digest>& diff_ids);
 // The same by a detached process of low priority, so that nobody waits. No threads may run in this one.
 void make_durable_in_background(const Store& store, const std::vector<Digest>& diff_ids);
-// In the background where a process can be had for it, else in front.
-void settle_layers(const Store& store, const std::vector<Digest>& diff_ids);
+// In the background where a process can be had for it, unless it has to be now.
+void settle_layers(const Store& store, const std::vector<Digest>& diff_ids, Settling settling);
 
 }  // namespace knarr::storage

@@ -342,7 +342,8 @@ RegistryOptions registry_options(const RegistryAccess& access, const PullSource&
 PulledImage pull_image(const Store& store, const RegistriesConfig& config, const PullRequest& request) {
   PulledImage pulled = Puller(store, config, request).run();
   store.sweep_staging();  // what killed pulls left
-  if (!pulled.was_present) settle_layers(store, pulled.image.layers);
+  if (!pulled.was_present || request.settling == Settling::now)
+    settle_layers(store, pulled.image.layers, request.settling);
   return pulled;
 }
 

@@ -44,7 +44,8 @@ struct PullRequest {
   Platform platform;  // what is empty is this machine's
   PullPolicy policy = PullPolicy::always;
   RegistryAccess access;
-  std::string signature_policy;                      // --signature-policy; empty: the usual file
+  std::string signature_policy;  // --signature-policy; empty: the usual file
+  Settling settling = Settling::in_background;
   std::function<void(const std::string& line)> say;  // "Trying to pull NAME..."
   // From several threads, one at a time; bytes of one layer at most ten times a second.
   std::function<void(const LayerProgress&)> progress;
