@@ -32,7 +32,7 @@ def without(knarr, *names):
     knarr.result("rm", "-f", "-t", "0", *names)
 
 
-def operations(knarr, image):
+def operations(knarr, image, remote):
     archive = image("rich")
 
     def unloaded():
@@ -54,7 +54,9 @@ def operations(knarr, image):
 
     return {
         "load": Operation(["load", "-q", "-i", archive], unloaded, has_rich),
-        "tag": Operation(["tag", IMAGE, "other"], lambda: knarr.result("untag", "localhost/other:latest"),
+        "pull": Operation(["pull", "-q", "--retry=0", "--tls-verify=false", remote], lambda: knarr.result("rmi", "-f", remote),
+                          lambda: knarr("run", "--rm", remote, "cat", "/data/kept")),
+        "tag": Operation(["tag", IMAGE, "other"], lambda: knarr.result("untag", IMAGE, "localhost/other:latest"),
                          lambda: knarr("run", "--rm", "localhost/other", "true")),
         "rmi": Operation(["rmi", "localhost/rich"], loaded, lacks("image", "exists", "localhost/rich")),
         "run": Operation(["run", "-d", "--name", "victim", IMAGE, "sleep", "1000"], lambda: without(knarr, "victim"),
@@ -65,7 +67,7 @@ def operations(knarr, image):
     }
 
 
-NAMES = ["load", "tag", "rmi", "run", "rm", "rename", "volume"]
+NAMES = ["load", "pull", "tag", "rmi", "run", "rm", "rename", "volume"]
 
 
 def run_with_fault(knarr, fault_at, fault, number, arguments):
@@ -96,10 +98,10 @@ def check(knarr, context, *options):
     return result.out
 
 
-def check_nothing_is_left(knarr, context):
+def check_nothing_is_left(knarr, context, remote):
     without(knarr, "-a")
     knarr("volume", "rm", "-a", "-f")
-    knarr("rmi", "-f", "localhost/rich", "localhost/other", "localhost/other:latest")
+    knarr("rmi", "-f", "localhost/rich", "localhost/other", "localhost/other:latest", remote)
     knarr("system", "prune", "-f")
     for place in ("staging", "trash", "downloads"):
         eventually(lambda: not list_names(os.path.join(knarr.root, place)), what=f"an empty {place}/ after {context}")
@@ -113,10 +115,15 @@ def anchored(knarr):
     return knarr
 
 
+@pytest.fixture
+def remote(registry):
+    return registry.push("rich", "some/rich:1")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_killed_at_a_write(anchored, image, fault_at, name):
+def test_killed_at_a_write(anchored, image, remote, fault_at, name):
     knarr = anchored
-    operation = operations(knarr, image)[name]
+    operation = operations(knarr, image, remote)[name]
     operation.prepare()
     total = count_calls(knarr, fault_at, "count", operation.arguments)
     assert total >= 1
@@ -128,15 +135,15 @@ def test_killed_at_a_write(anchored, image, fault_at, name):
         operation.prepare()
         knarr(*operation.arguments)
         operation.done()
-    check_nothing_is_left(knarr, name)
+    check_nothing_is_left(knarr, name, remote)
 
 
 @pytest.mark.parametrize("fault", ["ENOSPC", "EDQUOT", "EIO"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_write_that_fails(anchored, image, fault_at, name, fault):
+def test_a_write_that_fails(anchored, image, remote, fault_at, name, fault):
     """A clear error and nothing half made; or no error, because the call was not needed, and all is done."""
     knarr = anchored
-    operation = operations(knarr, image)[name]
+    operation = operations(knarr, image, remote)[name]
     operation.prepare()
     total = count_calls(knarr, fault_at, "count" if fault == "EIO" else "room", operation.arguments)
     words = {"ENOSPC": "no space left on device", "EDQUOT": "disk quota exceeded", "EIO": "input/output error"}[fault]
@@ -152,4 +159,4 @@ def test_a_write_that_fails(anchored, image, fault_at, name, fault):
         operation.prepare()
         knarr(*operation.arguments)
         operation.done()
-    check_nothing_is_left(knarr, name)
+    check_nothing_is_left(knarr, name, remote)
