@@ -104,6 +104,12 @@ class Engine:
     def inspect(self, name):
         return json.loads(self("inspect", name))[0]
 
+    def durable_layers(self):
+        """For each layer whether its record says that it has reached the disk."""
+        for name in list_names(os.path.join(self.root, "layers")):
+            with open(os.path.join(self.root, "layers", name, "meta.json")) as file:
+                yield json.load(file)["durable"]
+
     def state(self, name):
         return self.inspect(name)["State"]
 

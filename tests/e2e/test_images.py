@@ -55,6 +55,12 @@ def test_load_of_a_compressed_archive(fresh, image, scratch, program):
     assert fresh("run", "--rm", IMAGE, "echo", "it runs") == "it runs"
 
 
+@pytest.mark.parametrize("verb", ["load", "import"])
+def test_sync_waits_for_the_disk(fresh, image, verb):
+    fresh(verb, "--sync", *(["-i", image("rich")] if verb == "load" else [image("rootfs")]))
+    assert list(fresh.durable_layers()) and all(fresh.durable_layers())
+
+
 def test_loading_twice_changes_nothing(knarr, image):
     before = knarr("images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}")
     knarr("load", "-q", "-i", image("busybox"))

@@ -134,6 +134,24 @@ def test_pull_by_tag(fresh, box):
     assert fresh("run", "--rm", box, "echo", "it runs") == "it runs"
 
 
+def test_sync_waits_for_the_disk(fresh, box, beyond_podman):
+    pull(fresh, box, "--sync")
+    assert list(fresh.durable_layers()) and all(fresh.durable_layers())
+
+
+def test_sync_waits_also_for_what_was_there(fresh, box, image, beyond_podman):
+    pull(fresh, box, "--sync")
+    path = os.path.join(fresh.root, "layers", *list_names(os.path.join(fresh.root, "layers")), "meta.json")
+    with open(path) as file:
+        record = json.load(file)
+    with open(path, "w") as file:
+        json.dump(dict(record, durable=False), file)
+    pull(fresh, box, "--policy=missing")
+    assert not any(fresh.durable_layers())
+    pull(fresh, box, "--policy=missing", "--sync")
+    assert all(fresh.durable_layers())
+
+
 def test_the_tag_is_latest_when_there_is_none(fresh, registry):
     name = registry.push("busybox", "some/box:latest")
     pull(fresh, name.removesuffix(":latest"))
