@@ -127,7 +127,8 @@ inline constexpr Verb system_check_description = {
     .summary = "Check all that is in the store",
     .description =
         "Looks at every record, name, blob and layer and tells what is damaged and what to do. Images keep\n"
-        "their records when a layer is lost: 'pull' brings back what is missing and nothing else.\n"
+        "their records when a layer is lost: --repair fetches what is missing, and nothing else, from the\n"
+        "registry of the image's name, and 'load' brings it back from an archive.\n"
         "Exits with 1 when something is damaged, with 0 when there are only leftovers of ended commands.",
     .examples = "system check --quick\nsystem check --repair",
     .flags = system_check_flags,

@@ -2,6 +2,7 @@
 #include "cli/commands/archive_verbs.h"
 #include "cli/commands/check_report.h"
 #include "cli/commands/engine_access.h"
+#include "cli/commands/fetch_lost.h"
 #include "cli/commands/store_verbs.h"
 #include "cli/text.h"
 #include "engine/check_containers.h"
@@ -103,7 +104,8 @@ std::vector<CheckedFinding> check(const engine::Engine& engine, const Wish& wish
 int run(const Invocation& invocation, const Arguments& arguments) {
   const Wish wish = make_wish(arguments);
   const engine::Engine engine = open_engine(invocation);
-  const std::vector<CheckedFinding> findings = check(engine, wish);
+  std::vector<CheckedFinding> findings = check(engine, wish);
+  if (wish.repair) fetch_lost(engine, findings);
   for (const CheckedFinding& finding : findings) invocation.out.append(render_finding(finding));
   invocation.out.line(render_verdict(findings));
   if (wish.repair) engine::empty_trash_in_background(engine);

@@ -60,26 +60,28 @@ void check_records(const Store& store, const std::vector<CheckedRecord>& records
   }
 }
 
-// Blobs by what needs them: labels of images.
-using Users = std::map<Digest, std::vector<std::string>>;
+using Users = std::map<Digest, Needers>;
 
 Users blob_users(const std::vector<CheckedRecord>& records) {
   Users users;
   for (const CheckedRecord& record : records) {
     if (!record.image) continue;
-    users[record.image->manifest].push_back(record.label);
-    users[{record.id.size() == 128 ? "sha512" : "sha256", record.id}].push_back(record.label);
+    users[record.image->manifest].add(record);
+    users[{record.id.size() == 128 ? "sha512" : "sha256", record.id}].add(record);
   }
   return users;
 }
 
 void check_needed_blobs(const Store& store, const Users& users, std::vector<Finding>& findings) {
-  for (const auto& [digest, labels] : users) {
+  for (const auto& [digest, needers] : users) {
     const std::string problem = find_blob_problem(store, digest);
     if (problem.empty()) continue;
-    Finding finding{
-        .object = concat("blob ", render(digest)), .problem = problem, .cure = fetch_again(labels)};
     const std::string path = blob_path(digest);
+    Finding finding{.object = concat("blob ", render(digest)),
+                    .problem = problem,
+                    .cure = fetch_again(needers.labels),
+                    .path = path,
+                    .image_ids = needers.ids};
     if (sys::stat_at(store.fd(), path, AT_SYMLINK_NOFOLLOW)) {
       finding.repair = [&store, path] { store.move_to_trash(path); };
       finding.repaired = "moved to trash/";

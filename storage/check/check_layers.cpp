@@ -11,17 +11,13 @@
 namespace knarr::storage {
 namespace {
 
-// Layers by the labels of the images that need them.
-using Users = std::map<Digest, std::vector<std::string>>;
+using Users = std::map<Digest, Needers>;
 
 Users layer_users(const Store& store) {
   Users users;
   for (const CheckedRecord& record : read_records(store)) {
     if (!record.image) continue;
-    for (const Digest& layer : record.image->layers) {
-      std::vector<std::string>& labels = users[layer];
-      if (labels.empty() || labels.back() != record.label) labels.push_back(record.label);
-    }
+    for (const Digest& layer : record.image->layers) users[layer].add(record);
   }
   return users;
 }
@@ -48,8 +44,12 @@ std::string find_problem(const Store& store, const Digest& layer) {
 }
 
 Finding damaged_layer(const Store& store, const Digest& layer, const std::string& problem,
-                      const std::vector<std::string>& users) {
-  Finding finding{.object = concat("layer ", render(layer)), .problem = problem, .cure = fetch_again(users)};
+                      const Needers& users) {
+  Finding finding{.object = concat("layer ", render(layer)),
+                  .problem = problem,
+                  .cure = fetch_again(users.labels),
+                  .path = layer_path(layer),
+                  .image_ids = users.ids};
   if (sys::stat_at(store.fd(), layer_path(layer), AT_SYMLINK_NOFOLLOW)) {
     finding.repair = [&store, layer] { store.move_to_trash(layer_path(layer)); };
     finding.repaired = "moved to trash/";

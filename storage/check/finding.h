@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace knarr::storage {
 
@@ -23,6 +24,9 @@ struct Finding {
   std::function<void()> repair = {};
   std::string repaired = {};     // what that did: "moved to trash/"
   bool costs_container = false;  // the repair removes a container: only who insists wants that
+  // What a pull of these images brings back when it is not there, below the store's root; empty: nothing.
+  std::string path = {};
+  std::vector<std::string> image_ids = {};
 };
 
 }  // namespace knarr::storage

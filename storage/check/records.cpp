@@ -88,6 +88,12 @@ std::string blob_path(const Digest& digest) {
   return concat("blobs/", digest.algorithm, '/', digest.hex);
 }
 
+void Needers::add(const CheckedRecord& record) {
+  if (!ids.empty() && ids.back() == record.id) return;  // an image may have one layer twice
+  ids.push_back(record.id);
+  labels.push_back(record.label);
+}
+
 std::vector<CheckedName> read_names(const Store& store) {
   std::vector<CheckedName> names;
   for (const std::string& file : sys::list_directory(store.fd(), "refs")) {

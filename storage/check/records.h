@@ -26,6 +26,12 @@ struct CheckedName {
   std::optional<std::string> id;  // nullopt: it is no link to an image
 };
 
+// The images that need a layer or a blob.
+struct Needers {
+  std::vector<std::string> ids, labels;
+  void add(const CheckedRecord& record);
+};
+
 std::vector<CheckedName> read_names(const Store& store);
 std::vector<CheckedRecord> read_records(const Store& store);
 

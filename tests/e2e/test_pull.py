@@ -276,6 +276,41 @@ def test_a_killed_pull_goes_on_where_it_was(fresh, bad, beyond_podman, third):
     assert set(contents_of(fresh)["staging"]) <= set(garbage) and contents_of(fresh)["downloads"] == []
 
 
+@pytest.mark.parametrize("damage", ["layer", "blob"])
+def test_a_repair_fetches_only_what_is_damaged(fresh, bad, registries_conf, beyond_podman, damage):
+    image = small("one", "two", "three")
+    name = bad.add("box:1", image)
+    pull(fresh, name)
+    names = fresh("images", "--digests", "--no-trunc")
+    layers = [oci.sha256(tar).split(":")[1] for tar in image.tars]
+    if damage == "layer":
+        fresh("unshare", "truncate", "-s", "0", f"{fresh.root}/layers/{layers[1]}/diff/file1")
+    else:
+        os.truncate(f"{fresh.root}/blobs/sha256/{image_id(image)}", 0)
+    bad.add("box:1", small("another by now"))
+    bad.forget()
+    env = registries_conf(insecure(bad))
+    assert fresh.result("system", "check", env=env).status == 1
+    result = fresh.result("system", "check", "--repair", env=env)
+    assert result.status == 0 and "repaired: fetched again" in result.out, result
+    wanted = [layer_digests(image)[1]] if damage == "layer" else []
+    assert [digest for digest in layer_digests(image) if bad.count("blob", digest)] == wanted
+    assert fresh("images", "--digests", "--no-trunc") == names
+    assert fresh("system", "check") == "No damage."
+
+
+def test_a_repair_that_cannot_fetch_says_what_to_do(fresh, registries_conf, beyond_podman):
+    image = small("one")
+    with BadRegistry() as registry:
+        name = registry.add("box:1", image)
+        pull(fresh, name)
+        env = registries_conf(insecure(registry))
+    layer = oci.sha256(image.tars[0]).split(":")[1]
+    fresh("unshare", "rm", "-rf", f"{fresh.root}/layers/{layer}")
+    result = fresh.result("system", "check", "--repair", env=env)
+    assert result.status == 1 and f"to do: knarr pull {name}" in result.out and "Error: " in result.err, result
+
+
 # registries.conf
 
 def test_short_names_are_searched_in_order(fresh, bad, registries_conf):
