@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/lifecycle.h"
+#include "engine/monitor/record_files.h"
 #include "engine/record.h"
 #include "rootless/sys/error.h"
 
@@ -34,7 +35,6 @@ class ContainerCheck {
       check_summary();
       check_name();
     }
-    check_status();
     check_directories();
     check_image();
     check_volumes();
@@ -95,35 +95,33 @@ class ContainerCheck {
 
   static void write_summary(const Engine& engine, const ContainerConfig& config) {
     const std::string path = engine.containers().relative_path(config.id) + "/summary";
-    engine.store().move_to_trash(path);
-    sys::create_file(engine.store().fd(), path, render_summary(summarize(config)) + "\n", 0600,
-                     sys::Durability::synced);
+    const auto found = sys::stat_at(engine.store().fd(), path, AT_SYMLINK_NOFOLLOW);
+    if (found && !S_ISREG(found->st_mode)) engine.store().move_to_trash(path);
+    monitor::replace_summary(engine.containers().path(config.id).c_str(), render_summary(summarize(config)));
+    engine.containers().make_durable(config.id);
   }
 
   void check_summary() {
-    std::string line;
+    std::string text;
     try {
-      line = sys::read_file(engine_.store().fd(), path_ + "/summary");
+      text = sys::read_file(engine_.store().fd(), path_ + "/summary");
     } catch (const Error&) {
       // As bad as an empty one.
     }
-    const auto summary = parse_summary(line);
-    if (summary && *summary == summarize(config_)) return;
+    const auto summary = parse_summary(text);
+    if (summary && *summary == summarize(config_)) return check_status(status_line(text));
     report(
         "its summary is not that of its config.json",
         [&engine = engine_, config = config_] { write_summary(engine, config); }, "made again");
   }
 
-  void check_status() {
-    try {
-      const auto line = engine_.containers().read_if_exists(id_, "status");
-      if (!line || parse_status(*line)) return;
-    } catch (const Error&) {
-      // No file at all.
-    }
+  void check_status(std::string_view line) {
+    if (line.empty() || parse_status(line)) return;
     report(
         "its status cannot be read",
-        [&engine = engine_, path = path_ + "/status"] { engine.store().move_to_trash(path); },
+        [&engine = engine_, id = id_] {
+          monitor::update_status(engine.containers().path(id).c_str(), [](StatusRecord&) {});
+        },
         "it counts as never started");
   }
 
