@@ -22,10 +22,10 @@ class PlainCompressor : public Compressor {
 
 class ZstdCompressor : public Compressor {
  public:
-  explicit ZstdCompressor(ByteSink sink)
+  ZstdCompressor(ByteSink sink, int level)
       : sink_(std::move(sink)), context_(ZSTD_createCCtx()), output_(ZSTD_CStreamOutSize(), '\0') {
     if (!context_) throw Error("out of memory for zstd");
-    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, 3);
+    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 1);
   }
   void write(std::string_view bytes) override { compress(bytes, ZSTD_e_continue); }
@@ -52,19 +52,29 @@ class ZstdCompressor : public Compressor {
 
 }  // namespace
 
-std::unique_ptr<Compressor> make_compressor(Compression compression, ByteSink sink) {
+std::unique_ptr<Compressor> make_compressor(Compression compression, ByteSink sink,
+                                            std::optional<int> level) {
+  constexpr int usual_zstd_level = 3;
+  if (level) check_compression_level(compression, *level);
   switch (compression) {
     case Compression::none:
       return std::make_unique<PlainCompressor>(std::move(sink));
     case Compression::gzip:
-      return make_gzip_compressor(std::move(sink));
+      return level ? make_gzip_compressor(std::move(sink), *level) : make_gzip_compressor(std::move(sink));
     case Compression::zstd:
-      return std::make_unique<ZstdCompressor>(std::move(sink));
+      return std::make_unique<ZstdCompressor>(std::move(sink), level.value_or(usual_zstd_level));
     case Compression::bzip2:
     case Compression::xz:
       break;
   }
   throw Unsupported(concat("compressing with ", compression_name(compression)));
+}
+
+void check_compression_level(Compression compression, int level) {
+  const int highest = compression == Compression::zstd ? ZSTD_maxCLevel() : 9;
+  if (level >= 1 && level <= highest) return;
+  throw InvalidArgument(concat("compression level ", level, ": those of ", compression_name(compression),
+                               " are 1 to ", highest));
 }
 
 }  // namespace knarr::storage

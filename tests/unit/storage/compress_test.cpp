@@ -62,6 +62,40 @@ TEST(Compress, TheSameBytesGiveTheSameStream) {
   }
 }
 
+TEST(Compress, LevelsAreHeeded) {
+  const std::string plain = sample(500'000);
+  const auto size_at = [&](Compression compression, int level) {
+    std::string out;
+    const auto compressor = make_compressor(
+        compression, [&](std::string_view bytes) { out += bytes; }, level);
+    compressor->write(plain);
+    compressor->finish();
+    EXPECT_TRUE(decompressed(out) == plain);
+    return out.size();
+  };
+  EXPECT_LT(size_at(Compression::gzip, 9), size_at(Compression::gzip, 1));
+  EXPECT_LT(size_at(Compression::zstd, 15), size_at(Compression::zstd, 1));
+  EXPECT_THROW(size_at(Compression::gzip, 10), InvalidArgument);
+  EXPECT_THROW(size_at(Compression::zstd, 0), InvalidArgument);
+}
+
+TEST(CompressedSource, GivesTheStreamOfTheCompressor) {
+  const std::string plain = sample(700'000);
+  for (const Compression compression : {Compression::none, Compression::gzip, Compression::zstd}) {
+    const ByteSource source = compress_source(
+        [&, position = std::size_t{0}](char* buffer, std::size_t room) mutable {
+          const std::size_t got = plain.copy(buffer, std::min<std::size_t>(room, 10'000), position);
+          position += got;
+          return got;
+        },
+        compression);
+    std::string out, buffer(777, '\0');
+    while (const std::size_t got = source(buffer.data(), buffer.size())) out.append(buffer, 0, got);
+    EXPECT_EQ(source(buffer.data(), buffer.size()), 0u);
+    EXPECT_TRUE(decompressed(out) == plain) << compression_name(compression);
+  }
+}
+
 TEST(Compress, RefusesWhatItOnlyReads) {
   EXPECT_THROW(make_compressor(Compression::xz, [](std::string_view) {}), Unsupported);
 }
