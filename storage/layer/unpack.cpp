@@ -11,12 +11,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <exception>
 #include <map>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 #include "rootless/sys/error.h"
@@ -29,6 +27,8 @@
 #include "storage/layer/confine.h"
 #include "storage/layer/diff_id_lock.h"
 #include "storage/layer/layer_meta_json.h"
+#include "storage/layer/parallel_run.h"
+#include "storage/layer/shipped_blobs_json.h"
 #include "storage/layer/split_repair.h"
 #include "storage/layer/suspect.h"
 #include "storage/layer/tar_reader.h"
@@ -53,6 +53,8 @@ unsigned cpu_count() {
 struct Unpacked {
   Digest diff_id;
   std::uint64_t tar_bytes = 0;
+  std::uint64_t blob_bytes = 0;  // as it was shipped
+  Compression compression = Compression::none;
   TreeSummary tree;
 };
 
@@ -115,8 +117,10 @@ class Pipeline {
   void read_blob() {
     std::optional<Hasher> hasher;
     if (request_.blob_digest) hasher.emplace(request_.blob_digest->algorithm);
+    std::uint64_t blob_bytes = 0;
     Decompressor decompressor([&](char* buffer, std::size_t size) {
       const std::size_t got = request_.source(buffer, size);
+      blob_bytes += got;
       if (hasher) hasher->update({buffer, got});
       return got;
     });
@@ -128,6 +132,8 @@ class Pipeline {
       to_tree_.push(std::move(chunk));
     }
     if (hasher) check("blob", hasher->finish(), *request_.blob_digest);
+    result_.blob_bytes = blob_bytes;
+    result_.compression = decompressor.compression();
     to_hash_.finish();
     to_tree_.finish();
   }
@@ -244,6 +250,14 @@ void put_displaced_away(const Store& store, const std::string& staging, Unpacked
   unpacked.tree.notices.push_back("the tar writes over its own files too often to be made again exactly");
 }
 
+// What was shipped has now been seen to give this layer: a push may name it instead of sending it.
+void write_shipped_blob(const Store& store, const std::string& staging, const Digest& blob,
+                        const Unpacked& unpacked) {
+  const ShippedBlob shipped{blob, unpacked.blob_bytes, unpacked.compression, {}};
+  sys::create_file(store.fd(), concat(staging, '/', shipped_blobs_file), render_shipped_blobs({shipped}),
+                   0600, sys::Durability::none);
+}
+
 LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned creators) {
   const Store::Staging staging = store.make_staging("layer");
   try {
@@ -252,6 +266,7 @@ LayerMeta unpack_new(const Store& store, const UnpackRequest& request, unsigned 
     const sys::UniqueFd split = sys::open_at(store.fd(), staging.path + "/tar.zst", flags, 0600);
     Unpacked unpacked = Pipeline(tree.get(), split.get(), request, creators).run();
     put_displaced_away(store, staging.path, unpacked);
+    if (request.blob_digest) write_shipped_blob(store, staging.path, *request.blob_digest, unpacked);
     if (request.before_publish) request.before_publish();
     return publish(store, staging.path, meta_of(unpacked));
   } catch (...) {
@@ -294,39 +309,18 @@ class LayerCrew {
     const std::size_t workers = std::min(max_layers_at_once, order_.size());
     // Several layers keep a few processors busy without more threads.
     const unsigned most = workers > 1 ? cpu_count() / 6 : cpu_count();
-    creators_ = std::clamp(most, 1u, 4u);
-    {
-      std::vector<std::jthread> threads;  // joined at the end of the block
-      try {
-        for (std::size_t i = 1; i < workers; ++i) threads.emplace_back([this] { work(); });
-      } catch (const std::system_error&) {
-        // As many as the limits on this user's processes allow; this one does the rest.
-      }
-      work();
-    }
-    if (failure_) std::rethrow_exception(failure_);
+    const unsigned creators = std::clamp(most, 1u, 4u);
+    parallel_.run(order_.size(), workers, [&](std::size_t next) {
+      metas_[order_[next]] = unpack(store_, stoppable(layers_[order_[next]].request), creators);
+    });
     return std::move(metas_);
   }
 
  private:
-  void work() noexcept {
-    for (;;) {
-      const std::size_t next = next_++;
-      if (next >= order_.size() || failed_) return;
-      try {
-        metas_[order_[next]] = unpack(store_, stoppable(layers_[order_[next]].request), creators_);
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!failure_) failure_ = std::current_exception();
-        failed_ = true;
-      }
-    }
-  }
-
   UnpackRequest stoppable(const UnpackRequest& request) const {
     UnpackRequest wrapped = request;
     wrapped.source = [this, &request](char* buffer, std::size_t size) {
-      if (failed_) throw Error("given up because another layer failed");
+      if (parallel_.has_failed()) throw Error("given up because another layer failed");
       return request.source(buffer, size);
     };
     return wrapped;
@@ -336,11 +330,7 @@ class LayerCrew {
   const std::vector<LayerSource>& layers_;
   const std::vector<std::size_t>& order_;
   std::vector<LayerMeta> metas_;
-  unsigned creators_ = 1;
-  std::atomic<std::size_t> next_ = 0;
-  std::atomic<bool> failed_ = false;
-  std::mutex mutex_;
-  std::exception_ptr failure_;
+  ParallelRun parallel_;
 };
 
 }  // namespace
@@ -360,7 +350,6 @@ std::vector<LayerMeta> unpack_layers(const Store& store, const std::vector<Layer
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return layers[a].shipped_size > layers[b].shipped_size;
   });
-  const ThreadsEnd threads_end;
   std::vector<LayerMeta> metas = LayerCrew(store, layers, order).run();
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const auto& diff_id = layers[i].request.diff_id;
