@@ -17,15 +17,13 @@
 #include "storage/content/hash.h"
 #include "storage/image/image_checks.h"
 #include "storage/image/image_config_json.h"
+#include "storage/image/image_documents.h"
 #include "storage/layer/assemble.h"
 #include "storage/layer/tar_writer.h"
 #include "storage/output_place.h"
 
 namespace knarr::storage {
 namespace {
-
-constexpr std::string_view oci_layer_type = "application/vnd.oci.image.layer.v1.tar";
-constexpr std::string_view docker_layer_type = "application/vnd.docker.image.rootfs.diff.tar";
 
 // ---- where the files of an archive go ----
 
@@ -143,7 +141,7 @@ class ImageWriter {
         entry.layers.push_back(layer.hex + ".tar");
         add_plain_layer(layer, entry.layers.back());
       }
-      add_once(entry.config, read_config(each.image));
+      add_once(entry.config, read_verified_config(store_, each.image));
       entries.push_back(std::move(entry));
     }
     sink_.add("manifest.json", render_archive_manifest(entries));
@@ -159,7 +157,7 @@ class ImageWriter {
     Index index;
     index.media_type = oci_index_type;
     for (const ImageToSave& each : images) {
-      const std::string manifest = write_blobs(each.image, oci_manifest_type, name);
+      const std::string manifest = write_blobs(each.image, ManifestKind::oci, name);
       Descriptor descriptor;
       descriptor.media_type = oci_manifest_type;
       descriptor.digest = digest_of(manifest);
@@ -179,50 +177,30 @@ class ImageWriter {
   void write_docker_dir(const Image& image) {
     sink_.add("version", "Directory Transport Version: 1.1\n");
     const NameOf name = [](const Digest& digest) { return digest.hex; };
-    sink_.add("manifest.json", write_blobs(image, docker_manifest_type, name));
+    sink_.add("manifest.json", write_blobs(image, ManifestKind::docker, name));
   }
 
   // ---- both ----
 
-  // Writes layers and config; returns the manifest: the one the image came with where it tells of the same
-  // blobs, else a new one.
-  std::string write_blobs(const Image& image, std::string_view manifest_type, const NameOf& name) {
-    const bool is_oci = manifest_type == oci_manifest_type;
-    Manifest manifest;
-    for (const Digest& layer : image.layers) manifest.layers.push_back(add_layer(layer, is_oci, name));
-    const std::string config = read_config(image);
-    manifest.media_type = manifest_type;
-    manifest.config.media_type = is_oci ? oci_config_type : docker_config_type;
-    manifest.config.digest = {"sha256", image.id};
-    manifest.config.size = config.size();
-    add_once(name(manifest.config.digest), config);
-
-    std::string original = ImageStore(store_).read_manifest_json(image);
-    const Manifest old = parse_manifest(original);
-    if (is_same(old, manifest) && digest_of(original) == image.manifest) return original;
-    if (is_oci) manifest.annotations = old.annotations;
-    return render_manifest(manifest);
+  // Writes layers and config; returns the manifest.
+  std::string write_blobs(const Image& image, ManifestKind kind, const NameOf& name) {
+    std::vector<Descriptor> layers;
+    for (const Digest& layer : image.layers) layers.push_back(add_layer(layer, kind, name));
+    const std::string config = read_verified_config(store_, image);
+    add_once(name({"sha256", image.id}), config);
+    return compose_manifest(image, ImageStore(store_).read_manifest_json(image), kind, config.size(),
+                            std::move(layers));
   }
 
-  static bool is_same(const Manifest& old, const Manifest& wanted) {
-    if (old.media_type != wanted.media_type || old.config.digest != wanted.config.digest) return false;
-    if (old.layers.size() != wanted.layers.size()) return false;
-    for (std::size_t i = 0; i < old.layers.size(); ++i) {
-      if (old.layers[i].digest != wanted.layers[i].digest) return false;
-    }
-    return true;
-  }
-
-  Descriptor add_layer(const Digest& diff_id, bool is_oci, const NameOf& name) {
+  Descriptor add_layer(const Digest& diff_id, ManifestKind kind, const NameOf& name) {
     Descriptor descriptor;
     if (options_.compress) {
       descriptor = add_compressed_layer(diff_id, name);
-      descriptor.media_type = is_oci ? concat(oci_layer_type, "+gzip") : concat(docker_layer_type, ".gzip");
     } else {
       descriptor.digest = diff_id;
       descriptor.size = add_plain_layer(diff_id, name(diff_id));
-      descriptor.media_type = is_oci ? oci_layer_type : docker_layer_type;
     }
+    descriptor.media_type = layer_media_type(kind, options_.compress ? Compression::gzip : Compression::none);
     return descriptor;
   }
 
@@ -257,12 +235,6 @@ class ImageWriter {
 
   void add_once(const std::string& name, const std::string& content) {
     if (written_.insert(name).second) sink_.add(name, content);
-  }
-
-  std::string read_config(const Image& image) const {
-    std::string config = ImageStore(store_).read_config_json(image);
-    verify_digest(config, {"sha256", image.id}, "the config");
-    return config;
   }
 
   const Store& store_;
