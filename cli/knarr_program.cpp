@@ -42,6 +42,7 @@ constexpr const Verb* verbs[] = {
     &migrate_verb,
     &ps_verb,
     &pull_description,
+    &push_description,
     &rename_verb,
     &renumber_verb,
     &restart_verb,

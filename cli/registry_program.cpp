@@ -8,7 +8,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr const Verb* verbs[] = {&login_verb, &logout_verb, &pull_verb, &search_verb};
+constexpr const Verb* verbs[] = {&login_verb, &logout_verb, &pull_verb, &push_verb, &search_verb};
 
 }  // namespace
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include "cli/commands/copy_progress.h"
 #include "cli/commands/engine_access.h"
 #include "cli/commands/image_source_flags.h"
-#include "cli/commands/pull_progress.h"
 #include "cli/commands/registry_access.h"
 #include "cli/commands/registry_verbs.h"
 #include "cli/errors.h"
@@ -50,7 +50,7 @@ class Pull {
   const storage::RegistriesConfig& config_;
   storage::PullRequest request_;
   Output messages_;
-  PullProgress progress_;
+  CopyProgress progress_;
 };
 
 storage::PullRequest make_request(const Arguments& arguments) {

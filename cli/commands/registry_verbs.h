@@ -12,6 +12,7 @@ namespace knarr::cli {
 extern const Verb login_verb;
 extern const Verb logout_verb;
 extern const Verb pull_verb;
+extern const Verb push_verb;
 extern const Verb search_verb;
 
 inline constexpr auto auth_file_flags = std::to_array<Flag>({
@@ -99,6 +100,64 @@ inline constexpr Verb pull_description = {
     .examples = "pull docker.io/library/debian:12\npull --tls-verify=false localhost:5000/app",
     .flags = pull_verb_flags,
     .min_arguments = 1,
+    .topic = Topic::images,
+    .completion = Completion::images,
+    .helper = "knarr-registry",
+};
+
+// How what is pushed is made.
+inline constexpr auto push_format_flags = std::to_array<Flag>({
+    text_flag("compression-format", 0, "FORMAT", "Compress layers that must be sent: gzip or zstd")
+        .one_of("gzip zstd"),
+    natural_flag("compression-level", 0, "LEVEL",
+                 "1 to 9 for gzip (default: the fastest), 1 to 22 for zstd (3)"),
+    toggle("force-compression", 0,
+           "Send layers anew that are there in another compression (default with a format)"),
+    text_flag("format", 'f', "FORMAT", "Format of the manifest: oci or v2s2 (default: as the image came)")
+        .one_of("oci v2s2"),
+});
+
+inline constexpr auto push_access_flags = std::to_array<Flag>({
+    text_flag("authfile", 0, "FILE", "Credentials of registries").completed_by(Completion::files),
+    text_flag("cert-dir", 0, "DIR", "Certificates of registries").completed_by(Completion::directories),
+    text_flag("creds", 0, "USER:PASSWORD", "Credentials of the registry"),
+    text_flag("digestfile", 0, "FILE", "Write the digest of what was pushed to a file")
+        .completed_by(Completion::files),
+    toggle("quiet", 'q', "Show no progress"),
+    toggle("remove-signatures", 0, "Leave signatures of the image out (none are kept in the store)"),
+    natural_flag("retry", 0, "COUNT", "Attempts after one that failed").with_default("3"),
+    text_flag("retry-delay", 0, "DURATION", "Time between attempts: 2s (default: longer each time)"),
+    text_flag("sign-by", 0, "KEY", "Sign by a GPG key").not_yet(),
+    text_flag("sign-by-sigstore", 0, "FILE", "Sign as a file of parameters says").not_yet(),
+    text_flag("sign-by-sigstore-private-key", 0, "FILE", "Sign by a key of cosign").not_yet(),
+    text_flag("sign-passphrase-file", 0, "FILE", "Passphrase of the key").not_yet(),
+    text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+    toggle("tls-verify", 0, "Verify registries' certificates").with_default("true"),
+});
+
+inline constexpr auto push_flags = join_flags(
+    push_access_flags, push_format_flags,
+    std::to_array<Flag>({
+        toggle("disable-content-trust", 0, "Accepted for docker's sake, without effect").unlisted(),
+        list_flag("encrypt-layer", 0, "INDEX", "Encrypt these layers only").not_yet(),
+        array_flag("encryption-key", 0, "KEY", "Encrypt the layers").not_yet(),
+    }));
+static_assert(is_well_formed(push_flags));
+
+inline constexpr Verb push_description = {
+    .paths = {"push", "image push"},
+    .usage = "[options] IMAGE [DESTINATION]",
+    .summary = "Send an image to a registry",
+    .description =
+        "DESTINATION is REGISTRY/REPOSITORY[:TAG]; without it the image's name says where to. Layers that "
+        "the "
+        "registry\nhas are not sent again, and keep their digests.",
+    .examples =
+        "push quay.io/me/app:1\npush app registry.example:5000/team/app\n"
+        "push --compression-format zstd app quay.io/me/app:zstd",
+    .flags = push_flags,
+    .min_arguments = 1,
+    .max_arguments = 2,
     .topic = Topic::images,
     .completion = Completion::images,
     .helper = "knarr-registry",

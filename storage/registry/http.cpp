@@ -104,6 +104,7 @@ bool is_of_the_moment(CURLcode code) {
     case CURLE_OPERATION_TIMEDOUT:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
+    case CURLE_SEND_FAIL_REWIND:  // a kept connection was dead; what was sent on it nobody knows
     case CURLE_RECV_ERROR:
     case CURLE_PARTIAL_FILE:
     case CURLE_HTTP2:
@@ -127,6 +128,8 @@ std::string words_of(CURLcode code, CURL* easy, const Url& url, const char* deta
     }
     case CURLE_GOT_NOTHING:
       return "the connection was closed without an answer";
+    case CURLE_SEND_FAIL_REWIND:
+      return "the connection was closed in the middle of the request";
     case CURLE_PARTIAL_FILE:
       return "the connection was closed in the middle of the answer";
     case CURLE_OPERATION_TIMEDOUT:
@@ -266,11 +269,11 @@ class HttpTransfer {
 
   void prepare_method(const HttpRequest& request) {
     if (request.upload) {
-      upload_ = request.upload->open();
+      upload_ = request.upload();
       set(easy(), CURLOPT_UPLOAD, 1L);
+      set(easy(), CURLOPT_UPLOAD_BUFFERSIZE, 128L << 10);
       set(easy(), CURLOPT_READFUNCTION, &HttpTransfer::on_upload);
       set(easy(), CURLOPT_READDATA, this);
-      set(easy(), CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.upload->size));
     } else if (request.method == "HEAD") {
       set(easy(), CURLOPT_NOBODY, 1L);
       return;
@@ -532,11 +535,14 @@ milliseconds plan_delay(const RetryPolicy& policy, int attempt, std::optional<in
   return milliseconds(static_cast<std::int64_t>(static_cast<double>(full.count()) * (0.5 + jitter / 2)));
 }
 
-void wait_before_retry(const RetryPolicy& policy, int attempt, const HttpHeaders& headers) {
+std::optional<int> asked_delay(const HttpHeaders& headers) {
+  return parse_retry_after(headers.get("Retry-After"), ::time(nullptr));
+}
+
+void wait_before_retry(const RetryPolicy& policy, int attempt, std::optional<int> retry_after_seconds) {
   std::uint32_t random = 0;
   if (::getrandom(&random, sizeof random, 0) < 0) random = 0;  // the delay is then the shortest
-  const auto asked = parse_retry_after(headers.get("Retry-After"), ::time(nullptr));
-  std::this_thread::sleep_for(plan_delay(policy, attempt, asked, random / 4294967296.0));
+  std::this_thread::sleep_for(plan_delay(policy, attempt, retry_after_seconds, random / 4294967296.0));
 }
 
 HttpReply fetch_with_retries(HttpClient& client, const HttpRequest& request, std::size_t max_body,

@@ -22,12 +22,15 @@ namespace knarr::storage {
 // The request never had a whole answer: no connection, a broken one, silence. Says nothing about the content.
 class TransferError : public Error {
  public:
-  TransferError(std::string message, bool is_transient)
-      : Error(std::move(message)), is_transient_(is_transient) {}
+  TransferError(std::string message, bool is_transient, std::optional<int> retry_after = {})
+      : Error(std::move(message)), is_transient_(is_transient), retry_after_(retry_after) {}
   bool is_transient() const { return is_transient_; }  // worth another try
+  // The seconds the other side asked to wait, if it did.
+  std::optional<int> retry_after() const { return retry_after_; }
 
  private:
   bool is_transient_;
+  std::optional<int> retry_after_;
 };
 
 struct RetryPolicy {
@@ -40,14 +43,13 @@ std::chrono::milliseconds plan_delay(const RetryPolicy& policy, int attempt,
                                      std::optional<int> retry_after_seconds, double jitter);
 // 408, 429 and what a server says of itself: 5xx but 501 and 505.
 bool is_worth_repeating(int status);
+// The seconds an answer asks to wait before the next attempt.
+std::optional<int> asked_delay(const HttpHeaders& headers);
 // Sleeps as planned.
-void wait_before_retry(const RetryPolicy& policy, int attempt, const HttpHeaders& headers = {});
+void wait_before_retry(const RetryPolicy& policy, int attempt, std::optional<int> retry_after_seconds = {});
 
-// Bytes to send; `open` may be called again for a second attempt.
-struct Upload {
-  std::uint64_t size = 0;
-  std::function<ByteSource()> open;
-};
+// Bytes that are made while they are sent, how many nobody knows. Called for each attempt.
+using OpenBytes = std::function<ByteSource()>;
 
 struct HttpRequest {
   std::string method = "GET";
@@ -55,7 +57,7 @@ struct HttpRequest {
   HttpHeaders headers;
   std::string authorization = {};  // for `url`'s origin only: not for where it redirects to
   std::string body = {};
-  std::optional<Upload> upload = {};  // instead of `body`
+  OpenBytes upload = {};  // instead of `body`
   // How long the server may be silent before it answers.
   std::chrono::seconds patience = std::chrono::seconds(60);
 };
@@ -157,10 +159,10 @@ auto repeat_attempts(const RetryPolicy& policy, Attempt&& attempt) {
     try {
       auto answer = attempt();
       if (number > policy.count || !is_worth_repeating(status_of(answer))) return answer;
-      wait_before_retry(policy, number, headers_of(answer));
+      wait_before_retry(policy, number, asked_delay(headers_of(answer)));
     } catch (const TransferError& error) {
       if (number > policy.count || !error.is_transient()) throw;
-      wait_before_retry(policy, number);
+      wait_before_retry(policy, number, error.retry_after());
     }
   }
 }

@@ -176,6 +176,14 @@ std::optional<ContentRange> parse_content_range(std::string_view value) {
   return range;
 }
 
+std::optional<std::uint64_t> parse_upload_range(std::string_view value) {
+  value = trim(value);
+  if (equals_ignoring_case(value.substr(0, 6), "bytes=")) value.remove_prefix(6);
+  const auto dash = value.find('-');
+  if (dash == std::string_view::npos || value.substr(0, dash) != "0") return std::nullopt;
+  return parse_number<std::uint64_t>(value.substr(dash + 1));
+}
+
 std::string find_next_link(const std::vector<std::string>& link_fields) {
   for (const std::string& field : link_fields) {
     FieldReader reader(field);

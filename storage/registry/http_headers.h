@@ -41,6 +41,9 @@ struct ContentRange {
 };
 std::optional<ContentRange> parse_content_range(std::string_view value);
 
+// Range of an upload that goes on: "0-99", also "bytes=0-99". The last byte that is there.
+std::optional<std::uint64_t> parse_upload_range(std::string_view value);
+
 // The target of the link with rel="next" (RFC 8288), as it is written; empty when there is none.
 std::string find_next_link(const std::vector<std::string>& link_fields);
 

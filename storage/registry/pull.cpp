@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "storage/image/image_checks.h"
+#include "storage/layer/shipped_blobs.h"
 #include "storage/layer/unpack.h"
 #include "storage/registry/blob_source.h"
 #include "storage/registry/layer_fetch.h"
@@ -150,6 +151,7 @@ class LayerDelivery {
     tell_what_is_there();
     std::vector<LayerMeta> metas = unpack_with_second_chance();
     for (LayerFetch& fetch : fetches_) fetch.settle();
+    note_where_layers_are();
     return metas;
   }
 
@@ -174,6 +176,12 @@ class LayerDelivery {
       const bool exists = LayerStore(store_).find_layer(remote_.image.layers[i]).has_value();
       fetches_[i].announce(exists ? LayerState::exists : LayerState::waiting);
     }
+  }
+
+  void note_where_layers_are() const {
+    const std::string place = registry_.place();
+    for (std::size_t i = 0; i < remote_.layers.size(); ++i)
+      note_place_of_blob(store_, remote_.image.layers[i], remote_.layers[i].digest, place);
   }
 
   // Kept bytes may be torn by a power cut: then the layer is wrong, and is fetched whole. Once: what comes

@@ -11,21 +11,11 @@
 #include "storage/image/platform.h"
 #include "storage/image/pull_policy.h"
 #include "storage/registry/credentials.h"
+#include "storage/registry/progress.h"
 #include "storage/registry/registries_conf.h"
 #include "storage/registry/registry.h"
 
 namespace knarr::storage {
-
-enum class LayerState { waiting, exists, downloading, unpacking, done };
-
-struct LayerProgress {
-  std::size_t index = 0;  // of `count` in the image, lowest layer first
-  std::size_t count = 0;
-  Digest digest;  // of the layer as it is shipped
-  LayerState state = LayerState::waiting;
-  std::uint64_t fetched = 0;
-  std::uint64_t size = 0;
-};
 
 // How registries are spoken to, in every command that does.
 struct RegistryAccess {
@@ -47,8 +37,7 @@ struct PullRequest {
   std::string signature_policy;  // --signature-policy; empty: the usual file
   Settling settling = Settling::in_background;
   std::function<void(const std::string& line)> say;  // "Trying to pull NAME..."
-  // From several threads, one at a time; bytes of one layer at most ten times a second.
-  std::function<void(const LayerProgress&)> progress;
+  ProgressListener progress;                         // called from several threads, one at a time
 };
 
 struct PulledImage {

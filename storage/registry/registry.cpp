@@ -79,7 +79,7 @@ void Registry::ping(const Url& base) {
   const HttpReply reply = client_.fetch({.url = base}, max_answer_bytes);
   if (reply.status != 200 && reply.status != 401) {
     if (is_worth_repeating(reply.status))
-      throw TransferError(describe_status(reply.status, reply.body), true);
+      throw TransferError(describe_status(reply.status, reply.body), true, asked_delay(reply.headers));
     throw Error(describe_status(reply.status, reply.body));
   }
   if (is_same_origin(reply.url, base))
@@ -106,7 +106,7 @@ Url Registry::connect() {
           }
         }
         if (!error.is_transient() || attempt > options_.retry.count) throw;
-        wait_before_retry(options_.retry, attempt);
+        wait_before_retry(options_.retry, attempt, error.retry_after());
       }
     }
   });
@@ -213,7 +213,8 @@ std::string Registry::get_blob(const Digest& digest, std::uint64_t size) {
 
 bool Registry::has_blob(const Digest& digest) {
   return with_context(concat("looking for blob ", render(digest), " in ", place()), [&] {
-    const HttpReply reply = fetch(request("HEAD", "blobs/" + render(digest)), {pull_scope(repository_)}, 0);
+    // For a repository that is yet to be made nobody may pull.
+    const HttpReply reply = fetch(request("HEAD", "blobs/" + render(digest)), {push_scope(repository_)}, 0);
     if (reply.status == 404) return false;
     if (reply.status != 200) fail(reply);
     return true;
@@ -296,9 +297,19 @@ std::optional<Registry::UploadSession> Registry::start_upload(const std::string&
 bool Registry::mount_blob(const Digest& digest, const std::string& from) {
   return with_context(concat("mounting blob ", render(digest), " of ", from, " in ", place()), [&] {
     const std::string query = concat("?mount=", escape_form(render(digest)), "&from=", escape_form(from));
-    // Where it cannot be mounted the registry begins an upload, which it forgets in time.
-    return !start_upload(query, {push_scope(repository_), pull_scope(from)});
+    const auto session = start_upload(query, {push_scope(repository_), pull_scope(from)});
+    // Where it cannot be mounted the registry has begun an upload.
+    if (session) cancel_upload(*session);
+    return !session;
   });
+}
+
+void Registry::cancel_upload(const UploadSession& session) noexcept {
+  try {
+    send_once({.method = "DELETE", .url = session.location});
+  } catch (const Error&) {
+    // The registry forgets it in time.
+  }
 }
 
 Registry::UploadSession Registry::begin_upload() {
@@ -309,47 +320,63 @@ Registry::UploadSession Registry::begin_upload() {
   });
 }
 
-void Registry::append_upload(UploadSession& session, const std::string& piece) {
+HttpReply Registry::send_once(HttpRequest request) {
+  HttpStream stream = open(std::move(request), {push_scope(repository_)}, {.count = 0});
+  HttpReply reply{stream.status(), stream.headers(), stream.url(), stream.read_all(max_answer_bytes)};
+  if (reply.status / 100 == 2) return reply;
+  const std::string words = describe_status(reply.status, reply.body);
+  if (is_worth_repeating(reply.status)) throw TransferError(words, true, asked_delay(reply.headers));
+  if (reply.status == 400 || reply.status == 404 || reply.status == 416) throw UploadRejected(words);
+  fail(reply);
+}
+
+void Registry::append_upload(UploadSession& session, const OpenBytes& open) {
   with_context(concat("uploading to ", place()), [&] {
-    HttpRequest patch{.method = "PATCH", .url = session.location};
+    HttpRequest patch{.method = "PATCH", .url = session.location, .upload = open};
     patch.headers.add("Content-Type", "application/octet-stream");
-    patch.headers.add("Content-Range", concat(session.size, '-', session.size + piece.size() - 1));
-    patch.body = piece;
-    // A piece that was taken must not be sent twice, so a broken connection is the end of the session.
-    HttpStream stream = open(std::move(patch), {push_scope(repository_)}, {.count = 0});
-    const HttpReply reply{stream.status(), stream.headers(), stream.url(), stream.read_all(max_answer_bytes)};
-    if (reply.status / 100 != 2) fail(reply);
-    session.size += piece.size();
+    const HttpReply reply = send_once(std::move(patch));
     const std::string location = reply.headers.get("Location");
     if (!location.empty()) session.location = resolve_url(reply.url, location);
   });
 }
 
-void Registry::finish_upload(UploadSession& session, const Digest& digest) {
+void Registry::finish_upload(const UploadSession& session, const Digest& digest) {
   with_context(concat("uploading blob ", render(digest), " to ", place()), [&] {
     HttpRequest put{.method = "PUT", .url = add_query(session.location, "digest", render(digest))};
     put.patience = std::chrono::minutes(15);  // while the registry moves and verifies it
-    HttpStream stream = open(std::move(put), {push_scope(repository_)}, {.count = 0});
-    const HttpReply reply{stream.status(), stream.headers(), stream.url(), stream.read_all(max_answer_bytes)};
-    if (reply.status / 100 != 2) fail(reply);
+    send_once(std::move(put));
   });
 }
 
-void Registry::upload_blob(const Digest& digest, const Upload& upload) {
-  const auto upload_once = [&] {
-    HttpRequest put{.method = "PUT",
-                    .url = add_query(begin_upload().location, "digest", render(digest)),
-                    .upload = upload};
-    put.headers.add("Content-Type", "application/octet-stream");
-    put.patience = std::chrono::minutes(15);
-    HttpStream stream = open(std::move(put), {push_scope(repository_)}, {.count = 0});
-    return HttpReply{stream.status(), stream.headers(), stream.url(), stream.read_all(max_answer_bytes)};
-  };
-  with_context(concat("uploading blob ", render(digest), " to ", place()), [&] {
-    // Each attempt is an upload of its own.
-    const HttpReply reply = repeat_attempts(options_.retry, upload_once);
-    if (reply.status / 100 != 2) fail(reply);
-  });
+std::optional<Registry::UploadSession> Registry::find_upload(const UploadSession& session) {
+  try {
+    const HttpReply reply = fetch({.url = session.location}, {push_scope(repository_)}, max_answer_bytes);
+    const auto last = parse_upload_range(reply.headers.get("Range"));
+    // "0-0" may mean one byte or none.
+    if (reply.status / 100 != 2 || !last || *last == 0) return std::nullopt;
+    const std::string location = reply.headers.get("Location");
+    return UploadSession{location.empty() ? session.location : resolve_url(reply.url, location), *last + 1};
+  } catch (const Error&) {
+    return std::nullopt;  // the next request of the upload says what is wrong
+  }
+}
+
+void Registry::upload_blob(const Digest& digest, const std::string& bytes) {
+  for (int attempt = 1;; ++attempt) {
+    const UploadSession session = begin_upload();
+    try {
+      return with_context(concat("uploading blob ", render(digest), " to ", place()), [&] {
+        HttpRequest put{.method = "PUT", .url = add_query(session.location, "digest", render(digest))};
+        put.headers.add("Content-Type", "application/octet-stream");
+        put.body = bytes;
+        put.patience = std::chrono::minutes(15);
+        send_once(std::move(put));
+      });
+    } catch (const TransferError& error) {
+      if (!error.is_transient() || attempt > options_.retry.count) throw;
+      wait_before_retry(options_.retry, attempt, error.retry_after());
+    }
+  }
 }
 
 // ---- the registry as such ----

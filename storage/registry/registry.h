@@ -36,6 +36,12 @@ struct ManifestHead {
   std::optional<Digest> digest;  // nullopt: the registry does not say
 };
 
+// The registry does not take what it was sent to an upload: it has forgotten it, or has other bytes.
+class UploadRejected : public Error {
+ public:
+  using Error::Error;
+};
+
 // What a registry may be asked for, and which type a manifest has: by the Content-Type it came with, which
 // must agree with what it says of itself. Throws InvalidArgument, Unsupported for what is no image manifest.
 // Pure.
@@ -49,6 +55,7 @@ class Registry {
 
   const std::string& host() const { return options_.host; }
   const std::string& repository() const { return repository_; }
+  std::string place() const { return options_.host + '/' + repository_; }
 
   // ---- reading ----
 
@@ -62,7 +69,6 @@ class Registry {
   HttpStream open_blob_at(const Digest& digest, std::uint64_t offset);
   // The whole of a small blob, verified.
   std::string get_blob(const Digest& digest, std::uint64_t size);
-  bool has_blob(const Digest& digest);
   std::vector<std::string> list_tags();
   // Manifests that refer to this one; by the fall-back tag where the registry has no such list.
   std::vector<Descriptor> list_referrers(const Digest& digest);
@@ -71,18 +77,23 @@ class Registry {
 
   // `reference`: a tag or a digest. Throws when the registry takes it for something else.
   void put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes);
+  // With the rights to push.
+  bool has_blob(const Digest& digest);
   // Whether the registry had the blob in its repository `from` and could let it be here too.
   bool mount_blob(const Digest& digest, const std::string& from);
-  // A blob whose digest is known, in one request.
-  void upload_blob(const Digest& digest, const Upload& upload);
-  // A blob whose digest is known at its end: begin, append pieces of a few MiB, finish.
+  // A blob at hand, in one request.
+  void upload_blob(const Digest& digest, const std::string& bytes);
+  // A blob that is made while it is sent (upload_stream() does all of it): begin, append, finish. These two
+  // make one attempt: what was taken must not be sent twice. They throw UploadRejected.
   struct UploadSession {
     Url location;
     std::uint64_t size = 0;  // so far
   };
   UploadSession begin_upload();
-  void append_upload(UploadSession& session, const std::string& piece);
-  void finish_upload(UploadSession& session, const Digest& digest);
+  void append_upload(UploadSession& session, const OpenBytes& open);
+  void finish_upload(const UploadSession& session, const Digest& digest);
+  // What has come of a session whose connection broke. nullopt: the registry does not know, or not for sure.
+  std::optional<UploadSession> find_upload(const UploadSession& session);
 
   // ---- the registry as such ----
 
@@ -95,7 +106,6 @@ class Registry {
  private:
   Url connect();
   void ping(const Url& base);
-  std::string place() const { return options_.host + '/' + repository_; }
   std::string name_of(const std::string& reference) const;  // NAME:TAG or NAME@DIGEST
   HttpRequest request(std::string method, const std::string& path_below_repository);
   HttpStream open(HttpRequest request, Scopes scopes, const RetryPolicy& retry);
@@ -105,6 +115,8 @@ class Registry {
                                       std::vector<std::string> (*parse)(std::string_view));
   std::optional<std::vector<Descriptor>> read_referrers(const Digest& digest);
   std::optional<UploadSession> start_upload(const std::string& query, const Scopes& scopes);
+  void cancel_upload(const UploadSession& session) noexcept;
+  HttpReply send_once(HttpRequest request);
 
   RegistryOptions options_;
   std::string repository_;

@@ -404,7 +404,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def body_chunks(self):
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            while size := int(self.rfile.readline().split(b";")[0], 16):
+            while size := self.chunk_size():
                 yield self.rfile.read(size)
                 self.rfile.readline()
             self.rfile.readline()
@@ -416,6 +416,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return
             left -= len(chunk)
             yield chunk
+
+    def chunk_size(self):
+        line = self.rfile.readline()
+        if not line:
+            raise ConnectionError("the client went away in the middle of its request")
+        return int(line.split(b";")[0], 16)
 
     def break_off(self, request):
         if request.method == "PATCH":

@@ -63,7 +63,8 @@ TEST(Verbs, OnlyArchivesAndRegistriesLiveInOtherPrograms) {
   EXPECT_THAT(elsewhere, ::testing::UnorderedElementsAre(
                              "knarr-store import", "knarr-store load", "knarr-store save",
                              "knarr-store system adopt", "knarr-store system check", "knarr-registry login",
-                             "knarr-registry logout", "knarr-registry pull", "knarr-registry search"));
+                             "knarr-registry logout", "knarr-registry pull", "knarr-registry push",
+                             "knarr-registry search"));
 }
 
 TEST(Help, LinesAreAtMost120Wide) {

@@ -80,6 +80,14 @@ TEST(ContentRange, WhatIsNoneIsRefused) {
   }
 }
 
+TEST(UploadRange, TheLastByte) {
+  EXPECT_EQ(parse_upload_range("0-99"), 99u);
+  EXPECT_EQ(parse_upload_range(" bytes=0-0 "), 0u);
+  for (const char* text : {"", "99", "0-", "5-99", "-99", "0-x", "bytes 0-99"}) {
+    EXPECT_FALSE(parse_upload_range(text)) << text;
+  }
+}
+
 TEST(Link, TheNextPage) {
   EXPECT_EQ(find_next_link({R"(</v2/a/tags/list?last=b&n=1>; rel="next")"}), "/v2/a/tags/list?last=b&n=1");
   EXPECT_EQ(find_next_link({R"(<https://h/1>; rel=prev, <https://h/3>; title="a, b"; rel=next)"}),

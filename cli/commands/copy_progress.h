@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pull shows while it runs: bars on a terminal, a line per layer elsewhere.
+// What a pull or a push shows while it runs: bars on a terminal, a line per layer elsewhere.
 #pragma once
 
 #include <chrono>
@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "cli/output.h"
-#include "storage/registry/pull.h"
+#include "storage/registry/progress.h"
 
 namespace knarr::cli {
 
 struct LayerLine {
   storage::LayerProgress progress;
-  std::chrono::milliseconds since_begin{};  // of fetching it
+  std::chrono::milliseconds since_begin{};  // of copying it
 };
 
 struct ScreenSize {
@@ -28,10 +28,10 @@ std::vector<std::string> render_bars(const std::vector<LayerLine>& layers, std::
 // Pure: "Copying blob 4abcf2066143 done (29.1 MB)"; empty for what is not worth a line.
 std::string render_plain(const storage::LayerProgress& progress);
 
-class PullProgress {
+class CopyProgress {
  public:
   // `error_output` is standard error's.
-  explicit PullProgress(Output& error_output);
+  explicit CopyProgress(Output& error_output);
 
   void update(const storage::LayerProgress& progress);
   // Leaves what is shown on the screen; the next image begins below it.

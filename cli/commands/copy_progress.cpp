@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/commands/pull_progress.h"
+#include "cli/commands/copy_progress.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ using storage::LayerProgress;
 using storage::LayerState;
 
 bool is_active(const LayerLine& line) {
-  return line.progress.state == LayerState::downloading || line.progress.state == LayerState::unpacking;
+  return line.progress.state == LayerState::copying || line.progress.state == LayerState::unpacking;
 }
 
 std::string rate(std::uint64_t bytes, milliseconds time) {
@@ -58,14 +58,16 @@ std::string layer_line(const LayerLine& line, std::size_t columns) {
       return fit(concat(title, " waiting  ", human_size(layer.size)), columns);
     case LayerState::exists:
       return fit(title + " exists", columns);
+    case LayerState::mounted:
+      return fit(title + " mounted", columns);
     case LayerState::done:
       return fit(concat(title, " done  ", human_size(layer.size)), columns);
     case LayerState::unpacking:
       return line_of(title, layer.size, layer.size, "unpacking", columns);
-    case LayerState::downloading:
+    case LayerState::copying:
       break;
   }
-  return line_of(title, layer.fetched, layer.size, rate(layer.fetched, line.since_begin), columns);
+  return line_of(title, layer.copied, layer.size, rate(layer.copied, line.since_begin), columns);
 }
 
 ScreenSize screen_size() {
@@ -85,9 +87,9 @@ std::vector<std::string> render_bars(const std::vector<LayerLine>& layers, milli
   std::vector<std::string> lines;
   std::uint64_t done = 0, total = 0;
   for (const LayerLine& line : layers) {
-    if (line.progress.state != LayerState::exists) {
+    if (line.progress.state != LayerState::exists && line.progress.state != LayerState::mounted) {
       total += line.progress.size;
-      done += line.progress.fetched;
+      done += line.progress.copied;
     }
     if (!is_crowded || (is_active(line) && lines.size() < room)) lines.push_back(layer_line(line, columns));
   }
@@ -98,19 +100,20 @@ std::vector<std::string> render_bars(const std::vector<LayerLine>& layers, milli
 std::string render_plain(const LayerProgress& progress) {
   const std::string title = "Copying blob " + short_id(progress.digest.hex);
   if (progress.state == LayerState::exists) return title + " skipped: already exists";
+  if (progress.state == LayerState::mounted) return title + " mounted from another repository";
   if (progress.state == LayerState::done) return concat(title, " done (", human_size(progress.size), ')');
   return {};
 }
 
-PullProgress::PullProgress(Output& error_output)
+CopyProgress::CopyProgress(Output& error_output)
     : out_(error_output), is_terminal_(::isatty(STDERR_FILENO) != 0), start_(Clock::now()) {}
 
-void PullProgress::update(const LayerProgress& progress) {
+void CopyProgress::update(const LayerProgress& progress) {
   layers_.resize(progress.count);
   begun_.resize(progress.count);
   LayerLine& line = layers_[progress.index];
   const bool has_changed = line.progress.state != progress.state || line.progress.count == 0;
-  if (has_changed && progress.state == LayerState::downloading) begun_[progress.index] = Clock::now();
+  if (has_changed && progress.state == LayerState::copying) begun_[progress.index] = Clock::now();
   line.progress = progress;
   if (!is_terminal_) {
     if (const std::string text = has_changed ? render_plain(progress) : ""; !text.empty()) {
@@ -122,7 +125,7 @@ void PullProgress::update(const LayerProgress& progress) {
   }
 }
 
-void PullProgress::draw() {
+void CopyProgress::draw() {
   last_drawn_ = Clock::now();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     layers_[i].since_begin = std::chrono::duration_cast<milliseconds>(last_drawn_ - begun_[i]);
@@ -138,7 +141,7 @@ void PullProgress::draw() {
   out_.flush();
 }
 
-void PullProgress::finish() {
+void CopyProgress::finish() {
   if (is_terminal_ && !layers_.empty()) draw();
   layers_.clear();
   begun_.clear();

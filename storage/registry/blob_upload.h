@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// A blob that is made while it is sent, over connections that may break.
+#pragma once
+
+#include <cstdint>
+
+#include "storage/digest.h"
+#include "storage/registry/registry.h"
+
+namespace knarr::storage {
+
+struct UploadedBlob {
+  Digest digest;
+  std::uint64_t size = 0;
+};
+
+// `open` gives the same bytes each time, so nothing is kept of them: after a broken connection they are made
+// again and sent from where the registry says that it is, else from the start.
+UploadedBlob upload_stream(Registry& registry, const OpenBytes& open, const RetryPolicy& retry);
+
+}  // namespace knarr::storage
