@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include "cli/commands/manifest_verbs.h"
 #include "cli/commands/registry_verbs.h"
 #include "cli/commands/store_verbs.h"
 #include "cli/commands/verbs.h"
@@ -39,6 +40,14 @@ constexpr const Verb* verbs[] = {
     &login_description,
     &logout_description,
     &logs_verb,
+    &manifest_add_description,
+    &manifest_annotate_description,
+    &manifest_create_description,
+    &manifest_exists_description,
+    &manifest_inspect_description,
+    &manifest_push_description,
+    &manifest_remove_description,
+    &manifest_rm_description,
     &migrate_verb,
     &ps_verb,
     &pull_description,

@@ -6,10 +6,8 @@
 namespace knarr::cli {
 
 inline constexpr VerbGroup verb_groups[] = {
-    {"container", "Manage containers"},
-    {"image", "Manage images"},
-    {"system", "Manage the engine"},
-    {"volume", "Manage volumes"},
+    {"container", "Manage containers"}, {"image", "Manage images"},   {"manifest", "Manage manifest lists"},
+    {"system", "Manage the engine"},    {"volume", "Manage volumes"},
 };
 
 }  // namespace knarr::cli

@@ -6,6 +6,7 @@
 //   layers/<diffid-hex>/            diff/ (the tree), meta.json (LayerMeta), tar.zst (the rest of its tar)
 //   images/<config-hex>.json        an image record: all that `run` needs, in one file
 //   refs/<escaped name>             symlink to ../images/<config-hex>.json
+//   lists/<id>/list.json            a manifest list; its name is a link in refs/ too
 //   maps/<config-hex>@<hash>/       an image flattened, with the owners another id map needs: clone/ leads to
 //                                   the content in layers/, diff/ is a copy
 //   containers/<id>/                config.json, summary, status, upper/, work/, ctr.log

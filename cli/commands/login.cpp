@@ -11,7 +11,7 @@
 #include "cli/quote.h"
 #include "cli/text.h"
 #include "rootless/sys/file.h"
-#include "storage/registry/pull.h"
+#include "storage/registry/registry_access.h"
 
 namespace knarr::cli {
 

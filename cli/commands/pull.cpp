@@ -7,6 +7,7 @@
 #include "cli/commands/registry_access.h"
 #include "cli/commands/registry_verbs.h"
 #include "cli/errors.h"
+#include "storage/registry/pull.h"
 
 namespace knarr::cli {
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "cli/flags.h"
-#include "storage/registry/pull.h"
+#include "storage/registry/registry_access.h"
 
 namespace knarr::cli {
 

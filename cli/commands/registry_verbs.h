@@ -138,6 +138,7 @@ inline constexpr auto push_access_flags = std::to_array<Flag>({
 inline constexpr auto push_flags = join_flags(
     push_access_flags, push_format_flags,
     std::to_array<Flag>({
+        toggle("all", 0, "Of a manifest list push the images too, not only the list").with_default("true"),
         toggle("disable-content-trust", 0, "Accepted for docker's sake, without effect").unlisted(),
         list_flag("encrypt-layer", 0, "INDEX", "Encrypt these layers only").not_yet(),
         array_flag("encryption-key", 0, "KEY", "Encrypt the layers").not_yet(),
@@ -147,7 +148,7 @@ static_assert(is_well_formed(push_flags));
 inline constexpr Verb push_description = {
     .paths = {"push", "image push"},
     .usage = "[options] IMAGE [DESTINATION]",
-    .summary = "Send an image to a registry",
+    .summary = "Send an image or a manifest list to a registry",
     .description =
         "DESTINATION is REGISTRY/REPOSITORY[:TAG]; without it the image's name says where to. Layers that "
         "the "

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "rootless/sys/error.h"
+#include "storage/image/descriptor_json.h"
 #include "storage/meta/json_reader.h"
 
 namespace knarr::storage {
@@ -40,30 +41,12 @@ std::uint64_t read_size(const JsonReader& size) {
   return bytes;
 }
 
-Descriptor read_descriptor(const JsonReader& reader) {
-  Descriptor descriptor;
-  descriptor.media_type = reader.read_string("mediaType");
-  descriptor.digest = read_digest(reader.get("digest"));
-  descriptor.size = read_size(reader.get("size"));
-  descriptor.annotations = reader.read_string_map("annotations");
-  descriptor.urls = reader.read_strings("urls");
-  if (const auto platform = reader.find("platform")) {
-    descriptor.architecture = platform->read_string("architecture");
-    descriptor.os = platform->read_string("os");
-    descriptor.variant = platform->read_string("variant");
-  }
-  return descriptor;
-}
-
-Json descriptor_json(const Descriptor& descriptor) {
-  Json json = {
-      {"mediaType", descriptor.media_type}, {"digest", render(descriptor.digest)}, {"size", descriptor.size}};
-  if (!descriptor.annotations.empty()) json["annotations"] = descriptor.annotations;
-  if (!descriptor.urls.empty()) json["urls"] = descriptor.urls;
-  if (!descriptor.architecture.empty() || !descriptor.os.empty()) {
-    json["platform"] = {{"architecture", descriptor.architecture}, {"os", descriptor.os}};
-    if (!descriptor.variant.empty()) json["platform"]["variant"] = descriptor.variant;
-  }
+Json platform_json(const Descriptor& descriptor) {
+  Json json = {{"architecture", descriptor.architecture}, {"os", descriptor.os}};
+  if (!descriptor.variant.empty()) json["variant"] = descriptor.variant;
+  if (!descriptor.os_version.empty()) json["os.version"] = descriptor.os_version;
+  if (!descriptor.os_features.empty()) json["os.features"] = descriptor.os_features;
+  if (!descriptor.features.empty()) json["features"] = descriptor.features;
   return json;
 }
 
@@ -236,6 +219,35 @@ Json digests_json(const std::vector<Digest>& digests) {
 
 }  // namespace
 
+Descriptor read_descriptor(const JsonReader& reader) {
+  Descriptor descriptor;
+  descriptor.media_type = reader.read_string("mediaType");
+  descriptor.digest = read_digest(reader.get("digest"));
+  descriptor.size = read_size(reader.get("size"));
+  descriptor.annotations = reader.read_string_map("annotations");
+  descriptor.urls = reader.read_strings("urls");
+  if (const auto platform = reader.find("platform")) {
+    descriptor.architecture = platform->read_string("architecture");
+    descriptor.os = platform->read_string("os");
+    descriptor.variant = platform->read_string("variant");
+    descriptor.os_version = platform->read_string("os.version");
+    descriptor.os_features = platform->read_strings("os.features");
+    descriptor.features = platform->read_strings("features");
+  }
+  return descriptor;
+}
+
+Json render_descriptor(const Descriptor& descriptor) {
+  Json json = {
+      {"mediaType", descriptor.media_type}, {"digest", render(descriptor.digest)}, {"size", descriptor.size}};
+  if (!descriptor.annotations.empty()) json["annotations"] = descriptor.annotations;
+  if (!descriptor.urls.empty()) json["urls"] = descriptor.urls;
+  if (!descriptor.architecture.empty() || !descriptor.os.empty()) {
+    json["platform"] = platform_json(descriptor);
+  }
+  return json;
+}
+
 Manifest parse_manifest(std::string_view json) {
   const Json document = parse_json(json, "manifest", max_manifest_bytes);
   const JsonReader reader(document, "manifest");
@@ -266,6 +278,7 @@ Index parse_index(std::string_view json) {
   for (const JsonReader& manifest : reader.get("manifests").as_array()) {
     index.manifests.push_back(read_descriptor(manifest));
   }
+  index.annotations = reader.read_string_map("annotations");
   return index;
 }
 
@@ -304,16 +317,17 @@ std::string render_manifest(const Manifest& manifest) {
   Json json = {
       {"schemaVersion", 2},
       {"mediaType", manifest.media_type.empty() ? std::string(oci_manifest_type) : manifest.media_type},
-      {"config", descriptor_json(manifest.config)},
+      {"config", render_descriptor(manifest.config)},
       {"layers", Json::array()}};
-  for (const Descriptor& layer : manifest.layers) json["layers"].push_back(descriptor_json(layer));
+  for (const Descriptor& layer : manifest.layers) json["layers"].push_back(render_descriptor(layer));
   if (!manifest.annotations.empty()) json["annotations"] = manifest.annotations;
   return render_json(json);
 }
 
 std::string render_index(const Index& index) {
   Json json = {{"schemaVersion", 2}, {"mediaType", index.media_type}, {"manifests", Json::array()}};
-  for (const Descriptor& manifest : index.manifests) json["manifests"].push_back(descriptor_json(manifest));
+  for (const Descriptor& manifest : index.manifests) json["manifests"].push_back(render_descriptor(manifest));
+  if (!index.annotations.empty()) json["annotations"] = index.annotations;
   return render_json(json);
 }
 

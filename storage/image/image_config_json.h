@@ -19,7 +19,9 @@ struct Descriptor {
   std::uint64_t size = 0;
   std::map<std::string, std::string> annotations;
   std::string architecture, os, variant;  // of `platform`, in an index
-  std::vector<std::string> urls;          // other places to fetch it from
+  std::string os_version;
+  std::vector<std::string> os_features, features;
+  std::vector<std::string> urls;  // other places to fetch it from
 };
 struct Manifest {
   std::string media_type;
@@ -30,6 +32,7 @@ struct Manifest {
 struct Index {
   std::string media_type;
   std::vector<Descriptor> manifests;
+  std::map<std::string, std::string> annotations;
 };
 // docker-archive's manifest.json.
 struct ArchiveEntry {

@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
-#include <cstdio>
 #include <unordered_set>
 
 #include "rootless/sys/error.h"
 #include "storage/image/image_config_json.h"
+#include "storage/image/ref_links.h"
 #include "storage/layer/layer.h"
-#include "storage/meta/random.h"
 
 namespace knarr::storage {
 namespace {
@@ -36,16 +34,6 @@ std::string blob_path(const Digest& digest) {
 // An image id is the hex of its config's digest; its length tells the algorithm.
 Digest config_digest(const Image& image) {
   return {image.id.size() == 128 ? "sha512" : "sha256", image.id};
-}
-
-// A file in refs/ for a name. A digest says more than a tag, so the tag of "x:1@sha256:..." is dropped.
-std::string ref_path(Reference name) {
-  if (name.digest) name.tag.clear();
-  std::string path = "refs/" + escape_name(render(name));
-  if (path.size() - path.find('/') - 1 > NAME_MAX) {
-    throw InvalidArgument(concat("the image name \"", render(name), "\" is too long to be stored"));
-  }
-  return path;
 }
 
 // The id in a link's target; nullopt for a link we did not make.
@@ -220,24 +208,8 @@ std::optional<Found> find(const Store& store, std::string_view text) {
 
 // ---- changing ----
 
-// Lets a name point at an image, whatever it pointed at before; at no instant is it missing.
 void point_name_at(const Store& store, const std::string& path, std::string_view id) {
-  const std::string target = concat(link_prefix, id, record_suffix);
-  if (::symlinkat(target.c_str(), store.fd(), path.c_str()) == 0) return;
-  if (errno != EEXIST) throw_errno("creating link ", path);
-  if (sys::read_link(store.fd(), path) == target) return;
-  const std::string temporary = "refs/.new-" + random_hex(16);
-  if (::symlinkat(target.c_str(), store.fd(), temporary.c_str()) < 0)
-    throw_errno("creating link ", temporary);
-  if (::renameat(store.fd(), temporary.c_str(), store.fd(), path.c_str()) < 0) {
-    const int code = errno;
-    ::unlinkat(store.fd(), temporary.c_str(), 0);
-    throw_sys_error(code, concat("moving the name ", path));
-  }
-}
-
-void sync_directory(const Store& store, const std::string& path) {
-  if (::fsync(sys::open_directory(store.fd(), path).get()) < 0) throw_errno("syncing ", store.path(path));
+  point_ref_at(store, path, concat(link_prefix, id, record_suffix));
 }
 
 // A blob that is there already has the same bytes by its name, unless a power cut tore it.
@@ -431,7 +403,7 @@ void ImageStore::add_image(const Image& image, std::string_view manifest_json, s
   sys::replace_file(store_.fd(), record_path(image.id), render_image_record(image), 0600,
                     sys::Durability::synced);
   for (const std::string& path : paths) point_name_at(store_, path, image.id);
-  if (!paths.empty()) sync_directory(store_, "refs");
+  if (!paths.empty()) sync_refs(store_);
 }
 
 void ImageStore::tag_image(const Image& image, const Reference& name) const {
@@ -439,7 +411,7 @@ void ImageStore::tag_image(const Image& image, const Reference& name) const {
   const sys::Lock gc = store_.lock_gc(sys::Lock::Mode::shared);
   if (!has_record(store_, image.id)) throw NotFound(concat(image.id, ": image not known"));
   point_name_at(store_, ref_path(normalize(name)), image.id);
-  sync_directory(store_, "refs");
+  sync_refs(store_);
 }
 
 bool ImageStore::untag_name(const Reference& full_name) const {

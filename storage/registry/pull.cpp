@@ -10,6 +10,7 @@
 #include "storage/registry/blob_source.h"
 #include "storage/registry/layer_fetch.h"
 #include "storage/registry/policy.h"
+#include "storage/registry/remote_manifest.h"
 #include "storage/registry/signatures.h"
 
 namespace knarr::storage {
@@ -17,34 +18,12 @@ namespace {
 
 constexpr int max_index_depth = 4;
 
-Platform complete(Platform wanted) {
-  const Platform host = host_platform();
-  // A variant is one of an architecture: that of this machine means nothing for another.
-  const bool is_own = wanted.architecture.empty() || wanted.architecture == host.architecture;
-  if (wanted.os.empty()) wanted.os = host.os;
-  if (wanted.architecture.empty()) wanted.architecture = host.architecture;
-  if (wanted.variant.empty() && is_own) wanted.variant = host.variant;
-  return wanted;
-}
-
 bool is_for(const Image& image, const Platform& wanted) {
   const auto agrees = [](const std::string& asked, const std::string& has) {
     return asked.empty() || asked == has;
   };
   return agrees(wanted.os, image.os) && agrees(wanted.architecture, image.architecture) &&
          agrees(wanted.variant, image.variant);
-}
-
-Reference parse_name(std::string_view name) {
-  constexpr std::string_view transport = "docker://";
-  if (name.starts_with(transport)) name.remove_prefix(transport.size());
-  return parse_reference(name);
-}
-
-// The tag or digest to ask for.
-std::string wanted_manifest(const Reference& reference) {
-  if (reference.digest) return render(*reference.digest);
-  return reference.tag.empty() ? "latest" : reference.tag;
 }
 
 // ---- the documents ----
@@ -217,11 +196,11 @@ class Puller {
       : store_(store),
         config_(config),
         request_(request),
-        platform_(complete(request.platform)),
+        platform_(complete_platform(request.platform)),
         policy_(load_policy(request.access.places, request.signature_policy)) {}
 
   PulledImage run() {
-    const Reference reference = parse_name(request_.name);
+    const Reference reference = parse_remote_name(request_.name);
     present_ = find_present(reference);
     if (request_.policy == PullPolicy::never && !present_) {
       throw NotFound(concat("image \"", request_.name, "\" is not in the local store"));
@@ -245,7 +224,7 @@ class Puller {
   }
 
   PulledImage keep_present() const {
-    const std::string name = render(parse_name(request_.name));
+    const std::string name = render(parse_remote_name(request_.name));
     return {*present_, ImageStore(store_).resolve_name(name).value_or(""), true};
   }
 
@@ -333,20 +312,6 @@ class Puller {
 
 }  // namespace
 
-RegistryOptions registry_options(const RegistryAccess& access, const PullSource& source) {
-  RegistryOptions options;
-  options.host = source.reference.domain;
-  options.insecure = access.verify_tls ? !*access.verify_tls : source.insecure;
-  // What was given on the command line is for the registry that was named there.
-  const bool is_given = access.credentials && !source.is_mirror;
-  options.credentials =
-      is_given ? access.credentials
-               : find_credentials(access.places, access.auth, options.host, source.reference.path);
-  options.certificates = find_certificates(access.places, access.certificate_directory, options.host);
-  options.retry = access.retry;
-  return options;
-}
-
 PulledImage pull_image(const Store& store, const RegistriesConfig& config, const PullRequest& request) {
   PulledImage pulled = Puller(store, config, request).run();
   store.sweep_staging();  // what killed pulls left
@@ -356,7 +321,7 @@ PulledImage pull_image(const Store& store, const RegistriesConfig& config, const
 }
 
 std::vector<std::string> list_all_tags(const RegistriesConfig& config, const PullRequest& request) {
-  const Reference reference = parse_name(request.name);
+  const Reference reference = parse_remote_name(request.name);
   if (!reference.tag.empty() || reference.digest) {
     throw InvalidArgument(
         concat("\"", request.name, "\": all tags are asked for, so the name must have none"));

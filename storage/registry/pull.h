@@ -10,24 +10,10 @@
 #include "storage/image/image_store.h"
 #include "storage/image/platform.h"
 #include "storage/image/pull_policy.h"
-#include "storage/registry/credentials.h"
 #include "storage/registry/progress.h"
-#include "storage/registry/registries_conf.h"
-#include "storage/registry/registry.h"
+#include "storage/registry/registry_access.h"
 
 namespace knarr::storage {
-
-// How registries are spoken to, in every command that does.
-struct RegistryAccess {
-  ConfigPlaces places;
-  AuthOptions auth;
-  std::optional<Credentials> credentials;  // --creds: instead of what the files say
-  std::string certificate_directory;       // --cert-dir
-  std::optional<bool> verify_tls;          // --tls-verify: instead of `insecure`
-  RetryPolicy retry;
-};
-// `source.reference.domain` with what belongs to it.
-RegistryOptions registry_options(const RegistryAccess& access, const PullSource& source);
 
 struct PullRequest {
   std::string name;   // as the user wrote it; "docker://" in front is allowed

@@ -9,7 +9,7 @@
 #include "storage/image/image_documents.h"
 #include "storage/layer/shipped_blobs.h"
 #include "storage/registry/progress.h"
-#include "storage/registry/pull.h"
+#include "storage/registry/registry_access.h"
 
 namespace knarr::storage {
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/registry/remote_manifest.h"
+
+#include "rootless/sys/error.h"
+#include "storage/image/image_checks.h"
+
+namespace knarr::storage {
+namespace {
+
+// "HOST/REPOSITORY@DIGEST" of what `remote` is or leads to.
+std::string source_of(const RemoteManifest& remote, const Digest& digest) {
+  Reference source = remote.name;
+  source.tag.clear();
+  source.digest = digest;
+  return render(source);
+}
+
+Descriptor describe(const RemoteManifest& remote) {
+  Descriptor descriptor;
+  descriptor.media_type = remote.manifest.media_type;
+  descriptor.digest = remote.manifest.digest;
+  descriptor.size = remote.manifest.bytes.size();
+  return descriptor;
+}
+
+// Only its config says what machine an image is for.
+Descriptor describe_image(RemoteManifest& remote) {
+  const Manifest manifest = parse_manifest(remote.manifest.bytes);
+  require_image_config(manifest.config);
+  if (manifest.config.size > max_config_bytes)
+    throw InvalidArgument(concat("its config is longer than ", max_config_bytes, " bytes"));
+  const Image image = parse_image_config(
+      remote.registry->get_blob(manifest.config.digest, manifest.config.size), manifest.config.digest);
+  Descriptor descriptor = describe(remote);
+  descriptor.architecture = image.architecture;
+  descriptor.os = image.os;
+  descriptor.variant = image.variant;
+  return descriptor;
+}
+
+}  // namespace
+
+Reference parse_remote_name(std::string_view name) {
+  constexpr std::string_view transport = "docker://";
+  if (name.starts_with(transport)) name.remove_prefix(transport.size());
+  return parse_reference(name);
+}
+
+std::string wanted_manifest(const Reference& reference) {
+  if (reference.digest) return render(*reference.digest);
+  return reference.tag.empty() ? "latest" : reference.tag;
+}
+
+Platform complete_platform(Platform wanted) {
+  const Platform host = host_platform();
+  // A variant is one of an architecture: that of this machine means nothing for another.
+  const bool is_own = wanted.architecture.empty() || wanted.architecture == host.architecture;
+  if (wanted.os.empty()) wanted.os = host.os;
+  if (wanted.architecture.empty()) wanted.architecture = host.architecture;
+  if (wanted.variant.empty() && is_own) wanted.variant = host.variant;
+  return wanted;
+}
+
+RemoteManifest fetch_remote_manifest(const RegistriesConfig& config, const RegistryAccess& access,
+                                     std::string_view name) {
+  std::exception_ptr failure;
+  for (const Reference& candidate : resolve_short_name(config, parse_remote_name(name))) {
+    const Reference full = normalize(candidate);
+    for (const PullSource& source : plan_pull(config, full)) {
+      try {
+        RemoteManifest remote{full, nullptr, {}};
+        remote.registry = std::make_unique<Registry>(registry_options(access, source), source.reference.path);
+        remote.manifest = remote.registry->get_manifest(wanted_manifest(source.reference));
+        return remote;
+      } catch (const Error&) {
+        failure = std::current_exception();
+      }
+    }
+  }
+  std::rethrow_exception(failure);
+}
+
+std::vector<ListEntry> list_remote_images(RemoteManifest& remote, const Platform& wanted, bool all) {
+  if (!is_index_type(remote.manifest.media_type)) {
+    return {{describe_image(remote), {}, source_of(remote, remote.manifest.digest)}};
+  }
+  const Index index = parse_index(remote.manifest.bytes);
+  std::vector<ListEntry> entries;
+  if (!all) {
+    const Descriptor& chosen = require_platform(index, complete_platform(wanted), render(remote.name));
+    return {{chosen, {}, source_of(remote, chosen.digest)}};
+  }
+  for (const Descriptor& each : index.manifests)
+    entries.push_back({each, {}, source_of(remote, each.digest)});
+  return entries;
+}
+
+}  // namespace knarr::storage

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""manifest: lists of images for several platforms, made here and pushed as one index."""
+
+import json
+import os
+import subprocess
+
+import images
+import oci
+import pytest
+from bad_registry import BadRegistry
+from harness import list_names
+from test_pull import ARCHITECTURE, INSECURE, OTHER, pull, small
+from test_push import load, push
+
+
+@pytest.fixture
+def bad():
+    with BadRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def two(fresh, scratch):
+    """Two images of this machine and of another one."""
+    ours = load(fresh, scratch, small("ours", architecture=ARCHITECTURE), "localhost/app:ours")
+    theirs = load(fresh, scratch, small("theirs", architecture=OTHER), "localhost/app:theirs")
+    return ours, theirs
+
+
+def both_platforms():
+    return [({"architecture": one, "os": "linux"}, small("for " + one, architecture=one)) for one in (ARCHITECTURE, OTHER)]
+
+
+def inspect_list(engine, name, *options):
+    return json.loads(engine("manifest", "inspect", *options, name))
+
+
+def platforms(index):
+    return [entry["platform"]["architecture"] for entry in index["manifests"]]
+
+
+def index_at(bad, reference):
+    repository, _, tag = reference.partition(":")
+    data, media_type = bad.manifests[repository, bad.tags[repository, tag]]
+    index = json.loads(data)
+    assert index["mediaType"] == media_type
+    return index
+
+
+# In the store.
+
+def test_a_new_list_is_empty(fresh):
+    identity = fresh("manifest", "create", "app:1")
+    assert len(identity) == 64
+    assert inspect_list(fresh, "app:1") == {"schemaVersion": 2, "mediaType": oci.OCI_INDEX, "manifests": []}
+    assert inspect_list(fresh, identity[:12]) == inspect_list(fresh, "localhost/app:1")
+
+
+def test_images_of_the_store_say_what_they_are_for(fresh, two):
+    fresh("manifest", "create", "app:1", two[0])
+    fresh("manifest", "add", "app:1", two[1])
+    index = inspect_list(fresh, "app:1")
+    assert platforms(index) == [ARCHITECTURE, OTHER]
+    for entry, name in zip(index["manifests"], two):
+        assert entry["digest"] == json.loads(fresh("image", "inspect", name))[0]["Digest"]
+
+
+def test_adding_twice_is_adding_once(fresh, two):
+    fresh("manifest", "create", "app:1", two[0], two[0])
+    fresh("manifest", "add", "app:1", two[0])
+    assert len(inspect_list(fresh, "app:1")["manifests"]) == 1
+
+
+def test_a_name_is_taken_once(fresh, two):
+    fresh("manifest", "create", "app:1")
+    assert "localhost/app:1 is already in use" in fresh.error("manifest", "create", "app:1")
+    assert "already in use" in fresh.error("manifest", "create", two[0])
+
+
+def test_amend_goes_on_with_a_list(fresh, two):
+    identity = fresh("manifest", "create", "app:1", two[0])
+    assert fresh("manifest", "create", "--amend", "app:1", two[1]) == identity
+    assert platforms(inspect_list(fresh, "app:1")) == [ARCHITECTURE, OTHER]
+    assert fresh("manifest", "create", "--amend", "app:2", two[1]) != identity
+
+
+def test_what_an_entry_says_can_be_given(fresh, two):
+    fresh("manifest", "create", "app:1")
+    fresh("manifest", "add", "--arch=arm", "--variant=v7", "--os=freebsd", "--os-version=14", "--os-features=a,b", "--features=sse4",
+          "--annotation=one=1", "--annotation", "two=a=b", "app:1", two[0])
+    entry = inspect_list(fresh, "app:1")["manifests"][0]
+    assert entry["platform"] == {"architecture": "arm", "variant": "v7", "os": "freebsd", "os.version": "14", "os.features": ["a", "b"],
+                                 "features": ["sse4"]}
+    assert entry["annotations"] == {"one": "1", "two": "a=b"}
+
+
+def test_annotate(fresh, two):
+    fresh("manifest", "create", "app:1", *two)
+    digest = inspect_list(fresh, "app:1")["manifests"][1]["digest"]
+    fresh("manifest", "annotate", "--variant=v9", "--annotation=a=b", "app:1", digest)
+    fresh("manifest", "annotate", "--os-version=1", "app:1", two[1])
+    fresh("manifest", "annotate", "--index", "--annotation=of=the list", "app:1")
+    index = inspect_list(fresh, "app:1")
+    assert index["manifests"][1]["platform"] == {"architecture": OTHER, "os": "linux", "variant": "v9", "os.version": "1"}
+    assert index["manifests"][1]["annotations"] == {"a": "b"}
+    assert index["annotations"] == {"of": "the list"}
+    assert "annotations" not in index["manifests"][0]
+
+
+@pytest.mark.parametrize("arguments", [
+    ["annotate", "app:1"], ["annotate", "--index", "app:1", "sha256:" + "0" * 64], ["annotate", "app:1", "sha256:" + "0" * 64],
+    ["annotate", "--annotation=x", "--index", "app:1"], ["remove", "app:1", "sha256:" + "0" * 64], ["remove", "app:1", "nothing"],
+    ["add", "nowhere", "app"], ["create", "UPPER"], ["create", "a@sha256:" + "0" * 64]])
+def test_what_cannot_be(fresh, arguments):
+    fresh("manifest", "create", "app:1")
+    fresh.error("manifest", *arguments)
+    assert inspect_list(fresh, "app:1")["manifests"] == []
+
+
+def test_remove_takes_one_out_and_rm_the_list(fresh, two):
+    fresh("manifest", "create", "app:1", *two)
+    first, second = inspect_list(fresh, "app:1")["manifests"]
+    fresh("manifest", "remove", "app:1", first["digest"])
+    assert inspect_list(fresh, "app:1")["manifests"] == [second]
+    fresh("manifest", "exists", "app:1")
+    fresh("manifest", "rm", "app:1")
+    assert fresh.result("manifest", "exists", "app:1").status == 1
+    assert not list_names(os.path.join(fresh.root, "lists"))
+    fresh("image", "exists", two[0])
+    fresh.fails(1, "manifest", "rm", "app:1")
+    fresh("manifest", "rm", "--ignore", "app:1")
+
+
+def test_a_prune_leaves_lists(fresh, two):
+    fresh("manifest", "create", "app:1", *two)
+    fresh("image", "prune", "-a", "-f")
+    assert len(inspect_list(fresh, "app:1")["manifests"]) == 2
+
+
+def test_several_at_once_lose_nothing(fresh, scratch):
+    names = [load(fresh, scratch, small(str(number)), f"localhost/n:{number}") for number in range(6)]
+    fresh("manifest", "create", "app:1")
+    running = [fresh.popen("manifest", "add", "app:1", name) for name in names]
+    assert [process.communicate(timeout=60) and process.returncode for process in running] == [0] * 6
+    assert len(inspect_list(fresh, "app:1")["manifests"]) == 6
+
+
+# At registries.
+
+def test_an_index_of_a_registry_is_shown(fresh, registry):
+    name = registry.push_index("lists/show:1", both_platforms())
+    assert platforms(inspect_list(fresh, name, INSECURE)) == [ARCHITECTURE, OTHER]
+
+
+def test_a_single_image_is_shown_with_a_warning(fresh, registry):
+    name = registry.push("busybox", "lists/single:1")
+    result = fresh.result("manifest", "inspect", INSECURE, name)
+    assert result.status == 0 and "layers" in json.loads(result.out) and "single image" in result.err
+
+
+def test_images_of_a_registry(fresh, registry):
+    name = registry.push_index("lists/add:1", both_platforms())
+    single = registry.push("busybox", "lists/add:single")
+    fresh("manifest", "create", "one:1")
+    fresh("manifest", "add", INSECURE, "one:1", name)
+    fresh("manifest", "create", INSECURE, "--all", "all:1", "docker://" + name)
+    fresh("manifest", "create", INSECURE, "single:1", single)
+    fresh("manifest", "add", INSECURE, "--arch", OTHER, "one:1", name)
+    assert platforms(inspect_list(fresh, "one:1")) == [ARCHITECTURE, OTHER]
+    assert platforms(inspect_list(fresh, "all:1")) == [ARCHITECTURE, OTHER]
+    assert inspect_list(fresh, "single:1")["manifests"][0]["digest"] == registry.digest("lists/add:single")
+
+
+def test_what_no_registry_has(fresh, registry):
+    fresh("manifest", "create", "app:1")
+    assert "manifest unknown" in fresh.error("manifest", "add", INSECURE, "app:1", registry.name("nobody/has:1"))
+    assert "image not known" in fresh.error("manifest", "add", "app:1", "containers-storage:nobody/has:1")
+
+
+@pytest.mark.parametrize("kind", ["oci", "v2s2"])
+def test_a_list_is_pushed_with_its_images(fresh, registry, two, scratch, kind):
+    fresh("manifest", "create", "app:1", *two)
+    name = registry.name(f"lists/pushed-{kind}:1")
+    result = fresh.result("manifest", "push", INSECURE, f"--format={kind}", f"--digestfile={scratch}/digest", "app:1", name)
+    assert result.status == 0 and result.out == "", result
+    with open(scratch + "/digest") as file:
+        assert file.read() == registry.digest(f"lists/pushed-{kind}:1")
+    index = inspect_list(fresh, name, INSECURE)
+    assert platforms(index) == [ARCHITECTURE, OTHER]
+    assert index["mediaType"] == (oci.OCI_INDEX if kind == "oci" else "application/vnd.docker.distribution.manifest.list.v2+json")
+    if kind == "v2s2":
+        assert {entry["mediaType"] for entry in index["manifests"]} == {oci.DOCKER_MANIFEST}
+    expected = json.loads(fresh("image", "inspect", two[1]))[0]["Id"].removeprefix("sha256:")
+    fresh("rmi", *two)
+    assert pull(fresh, name, f"--arch={OTHER}") == expected
+
+
+def test_skopeo_and_podman_read_it(fresh, registry, two, scratch, identity):
+    if identity == "unshare":
+        pytest.skip("skopeo takes `unshare -r` for root and wants root's files")
+    fresh("manifest", "create", "app:1", *two)
+    name = registry.name("lists/interop:1")
+    fresh("manifest", "push", INSECURE, "app:1", name)
+    images.skopeo("copy", "-q", "--all", "--src-tls-verify=false", f"docker://{name}", f"oci:{scratch}/layout:it")
+    if identity == "root":  # podman's store is simple then
+        with open(scratch + "/registries.conf", "w") as file:
+            file.write(f'[[registry]]\nlocation = "{registry.address}"\ninsecure = true\n')
+        environment = dict(os.environ, HOME=scratch, CONTAINERS_REGISTRIES_CONF=scratch + "/registries.conf")
+        shown = subprocess.run(["podman", "manifest", "inspect", name], stdout=subprocess.PIPE, env=environment, check=True)
+        assert platforms(json.loads(shown.stdout)) == [ARCHITECTURE, OTHER]
+
+
+def test_images_of_other_registries_are_copied_as_they_are(fresh, bad, registry):
+    name = registry.push_index("lists/copied:1", both_platforms())
+    fresh("manifest", "create", INSECURE, "--all", "app:1", name)
+    before = inspect_list(fresh, "app:1")
+    fresh("manifest", "push", INSECURE, "app:1", bad.name("lists/copy:1"))
+    assert index_at(bad, "lists/copy:1") == before
+    for entry in before["manifests"]:
+        manifest = json.loads(bad.manifests["lists/copy", entry["digest"]][0])
+        assert all(blob["digest"] in bad.blobs for blob in manifest["layers"] + [manifest["config"]])
+
+
+def test_beside_they_are_mounted(fresh, bad):
+    bad.add("from/here:1", small("beside"))
+    fresh("manifest", "create", INSECURE, "app:1", bad.name("from/here:1"))
+    fresh("manifest", "push", INSECURE, "app:1", bad.name("to/there:1"))
+    assert bad.count("upload", method="PATCH") == 0
+    assert len(index_at(bad, "to/there:1")["manifests"]) == 1
+
+
+def test_a_blob_that_is_another_one_is_not_passed_on(fresh, bad):
+    image = small("honest")
+    bad.add("from/here:1", image)
+    layer = image.manifest()["layers"][0]["digest"]
+    fresh("manifest", "create", INSECURE, "app:1", bad.name("from/here:1"))
+    bad.blobs[layer] = bytes(len(bad.blobs[layer]))
+    with BadRegistry() as second:
+        error = fresh.error("manifest", "push", INSECURE, "app:1", second.name("to/there:1"))
+        assert layer in error and ("to/there", "1") not in second.tags
+
+
+def test_without_images_only_the_list_goes(fresh, bad, two):
+    fresh("manifest", "create", "app:1", *two)
+    fresh("manifest", "push", INSECURE, "--all=false", "app:1", bad.name("lists/bare:1"))
+    assert bad.count("upload") == 0 and len(index_at(bad, "lists/bare:1")["manifests"]) == 2
+
+
+def test_rm_removes_what_was_pushed(fresh, bad, two):
+    name = bad.name("lists/gone:1")
+    fresh("manifest", "create", name, *two)
+    fresh.error("manifest", "push", "--rm", "--retry=0", name, "127.0.0.1:1/nobody")
+    fresh("manifest", "push", INSECURE, "--rm", name)
+    assert fresh.result("manifest", "exists", name).status == 1
+    assert len(index_at(bad, "lists/gone:1")["manifests"]) == 2
+
+
+def test_push_takes_a_list_too(fresh, bad, two):
+    fresh("manifest", "create", "app:1", *two)
+    push(fresh, "app:1", bad.name("lists/push:1"))
+    assert len(index_at(bad, "lists/push:1")["manifests"]) == 2
+
+
+def test_an_image_that_is_gone_is_named(fresh, bad, two):
+    fresh("manifest", "create", "app:1", *two)
+    digest = inspect_list(fresh, "app:1")["manifests"][1]["digest"]
+    fresh("rmi", two[1])
+    error = fresh.error("manifest", "push", INSECURE, "app:1", bad.name("lists/gone:1"))
+    assert digest in error and "not in the store" in error
