@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
 #include "engine/launch/self_protect.h"
 #include "rootless/sys/error.h"
+#include "rootless/sys/file.h"
 
 namespace knarr::engine {
 
@@ -34,20 +36,28 @@ std::string helper_path(const std::string& name) {
   throw NotFound(concat("the helper program ", name, " is neither at ", beside, " nor at ", installed));
 }
 
-sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv) {
+sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv,
+                           std::string* output) {
   const std::string path = helper_path(name);
   std::vector<char*> pointers;
   for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);
+  sys::UniqueFd printed;
+  if (output != nullptr) {
+    printed.reset(::memfd_create("output", MFD_CLOEXEC));
+    if (!printed) throw_errno("making room for the output of ", path);
+  }
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, printed ? printed.get() : STDIN_FILENO, STDOUT_FILENO);
   pid_t pid = -1;
   const int code = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, pointers.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (code != 0) throw_sys_error(code, concat("running ", path));
-  return sys::wait_child(pid);
+  const sys::ExitStatus status = sys::wait_child(pid);
+  if (output != nullptr) *output = sys::read_file(AT_FDCWD, concat("/proc/self/fd/", printed.get()));
+  return status;
 }
 
 }  // namespace knarr::engine

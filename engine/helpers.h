@@ -13,8 +13,9 @@ namespace knarr::engine {
 // was configured with. $KNARR_LIBEXEC_DIR overrides both. Throws NotFound that names the places.
 std::string helper_path(const std::string& name);
 
-// Runs a helper with this argv and waits for it. It shares our standard error; it reads nothing, and what it
-// prints is nobody's: its work is what counts.
-sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv);
+// Runs a helper with this argv and waits for it. It shares our standard error and reads nothing. What it
+// prints, a few lines, is `output`'s, or nobody's: its work is what counts.
+sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv,
+                           std::string* output = nullptr);
 
 }  // namespace knarr::engine

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/archive.h"
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -167,6 +169,41 @@ std::vector<ArchivedImage> read_oci_layout(const ArchiveFiles& files) {
   return all;
 }
 
+bool is_called(const Descriptor& descriptor, const std::string& reference) {
+  const std::string name = annotated_name(descriptor);
+  if (name == reference) return true;
+  const auto a = parse_name(name), b = parse_name(reference);
+  return a && b && *a == *b;
+}
+
+// The one of this name; without a name, the only one.
+std::vector<ArchivedImage> read_chosen_oci_image(const ArchiveFiles& files, const TransportName& name,
+                                                 const Platform& platform) {
+  const Index index = parse_index(files.read("index.json", max_manifest_bytes));
+  std::vector<Descriptor> found;
+  for (const Descriptor& descriptor : index.manifests) {
+    if (is_attestation(descriptor)) continue;
+    if (name.reference.empty() || is_called(descriptor, name.reference)) found.push_back(descriptor);
+  }
+  const bool has_one_name = std::all_of(found.begin(), found.end(), [&](const Descriptor& descriptor) {
+    return !name.reference.empty() || annotated_name(descriptor) == annotated_name(found[0]);
+  });
+  found = for_this_machine(found, platform);
+  if (found.empty()) {
+    throw NotFound(name.reference.empty() ? "there is no image"
+                                          : "there is no image " + quote_name(name.reference));
+  }
+  if (found.size() > 1 || !has_one_name)
+    throw InvalidArgument("there are several images: name one behind the path");
+  ArchivedImage archived = read_oci_image(files, descend(files, found[0], platform));
+  const bool is_named = !name.reference.empty() || name.transport == Transport::oci_archive;
+  const std::string own = name.reference.empty() ? annotated_name(found[0]) : name.reference;
+  if (const auto reference = is_named ? parse_name(own) : std::nullopt) archived.names = {*reference};
+  std::vector<ArchivedImage> images;
+  images.push_back(std::move(archived));
+  return images;
+}
+
 // ---- docker-archives ----
 
 // "<hex>.json", "blobs/sha256/<hex>": the digest a name promises, if it does.
@@ -204,6 +241,27 @@ std::vector<ArchivedImage> read_docker_archive(const ArchiveFiles& files) {
   }
   if (images.empty()) throw NotFound("the archive has no image");
   return images;
+}
+
+// "@0" is the first image; a name is one of docker's.
+bool is_chosen(const ArchiveEntry& entry, std::size_t index, const std::string& reference) {
+  if (reference.starts_with('@')) return reference == concat('@', index);
+  const Reference wanted = parse_docker_name(reference);
+  return std::any_of(entry.repo_tags.begin(), entry.repo_tags.end(),
+                     [&](const std::string& tag) { return parse_docker_name(tag) == wanted; });
+}
+
+std::vector<ArchivedImage> read_chosen_docker_images(const ArchiveFiles& files, const TransportName& name) {
+  if (name.reference.empty()) return read_docker_archive(files);
+  const auto entries = parse_archive_manifest(files.read("manifest.json", max_manifest_bytes));
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (!is_chosen(entries[i], i, name.reference)) continue;
+    std::vector<ArchivedImage> images;
+    images.push_back(read_docker_image(files, entries[i]));
+    if (!name.reference.starts_with('@')) images[0].names = {parse_docker_name(name.reference)};
+    return images;
+  }
+  throw NotFound("there is no image " + quote_name(name.reference));
 }
 
 // The manifest of an image that has come without: its layers as plain tars, whose digests are the diffIDs.
@@ -246,12 +304,13 @@ LoadedImage publish(const Store& store, ArchivedImage& archived) {
   return loaded;
 }
 
-}  // namespace
+using ReadImages = std::function<std::vector<ArchivedImage>(const ArchiveFiles&)>;
 
-std::vector<LoadedImage> load_archive(const Store& store, const std::string& path, Settling settling) {
+std::vector<LoadedImage> load_images(const Store& store, const std::string& path, Settling settling,
+                                     const ReadImages& read) {
   return with_context(concat("loading ", path == "-" ? "standard input" : path), [&] {
     const std::unique_ptr<ArchiveFiles> files = open_archive(store, path);
-    std::vector<ArchivedImage> images = read_images(*files);
+    std::vector<ArchivedImage> images = read(*files);
     // From the first layer to the record that refers to it nobody may prune.
     const sys::Lock gc = store.lock_gc(sys::Lock::Mode::shared);
     std::vector<LoadedImage> loaded;
@@ -263,6 +322,35 @@ std::vector<LoadedImage> load_archive(const Store& store, const std::string& pat
     settle_layers(store, diff_ids, settling);
     return loaded;
   });
+}
+
+}  // namespace
+
+std::vector<LoadedImage> load_archive(const Store& store, const std::string& path, Settling settling) {
+  return load_images(store, path, settling, read_images);
+}
+
+std::vector<LoadedImage> load_transport(const Store& store, const TransportName& name,
+                                        const Platform& platform, Settling settling) {
+  const auto read = [&](const ArchiveFiles& files) -> std::vector<ArchivedImage> {
+    switch (name.transport) {
+      case Transport::oci:
+      case Transport::oci_archive:
+        return read_chosen_oci_image(files, name, platform);
+      case Transport::docker_archive:
+        return read_chosen_docker_images(files, name);
+      case Transport::dir: {
+        std::vector<ArchivedImage> images;
+        images.push_back(read_directory_image(files));
+        return images;
+      }
+      case Transport::docker:
+      case Transport::containers_storage:
+        break;
+    }
+    throw Unsupported(concat("reading ", transport_name(name.transport), ": as files"));
+  };
+  return load_images(store, name.path, settling, read);
 }
 
 }  // namespace knarr::storage

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "storage/image/image_store.h"
+#include "storage/image/platform.h"
 #include "storage/layer/layer.h"
+#include "storage/transport.h"
 
 namespace knarr::storage {
 
@@ -20,6 +22,12 @@ struct LoadedImage {
 // format is told by the content; outer compression is undone. Every image in the archive is loaded.
 std::vector<LoadedImage> load_archive(const Store& store, const std::string& path,
                                       Settling settling = Settling::in_background);
+
+// The image that a name with a transport means (oci, oci-archive, docker-archive, dir); of a docker-archive
+// without a name behind it all of its images. `platform`: which of several that have one name.
+std::vector<LoadedImage> load_transport(const Store& store, const TransportName& name,
+                                        const Platform& platform,
+                                        Settling settling = Settling::in_background);
 
 struct ImportOptions {
   std::string name;  // reference, may be empty

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <set>
@@ -17,9 +19,9 @@
 #include "storage/content/hash.h"
 #include "storage/image/image_checks.h"
 #include "storage/image/image_config_json.h"
-#include "storage/image/image_documents.h"
 #include "storage/layer/assemble.h"
 #include "storage/layer/tar_writer.h"
+#include "storage/meta/random.h"
 #include "storage/output_place.h"
 
 namespace knarr::storage {
@@ -33,6 +35,12 @@ class ArchiveSink {
   // The file is as large as `size` says, or it is an error.
   virtual void add(const std::string& name, std::uint64_t size, const ByteSource& content) = 0;
   virtual void publish() = 0;
+  // What a layout had before.
+  virtual Index previous_index() const {
+    Index index;
+    index.media_type = oci_index_type;
+    return index;
+  }
 
   void add(const std::string& name, std::string_view content) {
     add(name, content.size(), [content](char* buffer, std::size_t size) mutable {
@@ -90,7 +98,9 @@ class TarSink : public ArchiveSink {
 
 class DirectorySink : public ArchiveSink {
  public:
-  explicit DirectorySink(const std::string& path) : directory_(path) {}
+  // `replaced`: a directory with a file of this name is of the kind, and may be in its place.
+  explicit DirectorySink(const std::string& path, const std::string& replaced = {})
+      : directory_(path, replaced) {}
 
   void add(const std::string& name, std::uint64_t size, const ByteSource& content) override {
     if (const std::size_t slash = name.rfind('/'); slash != std::string::npos)
@@ -109,6 +119,52 @@ class DirectorySink : public ArchiveSink {
   OutputDirectory directory_;
 };
 
+// A layout that is there: blobs come to it one by one, and the index is exchanged at the end.
+class LayoutSink : public ArchiveSink {
+ public:
+  explicit LayoutSink(const std::string& path)
+      : layout_(sys::open_directory(AT_FDCWD, path)),
+        previous_(parse_index(sys::read_file(layout_.get(), index_file, max_manifest_bytes))) {}
+
+  Index previous_index() const override { return previous_; }
+  void add(const std::string& name, std::uint64_t size, const ByteSource& content) override {
+    if (name == index_file) {
+      copy(content, [&](std::string_view bytes) { index_ += bytes; });
+      return;
+    }
+    const auto there = sys::stat_at(layout_.get(), name);
+    if (there && (name == "oci-layout" || static_cast<std::uint64_t>(there->st_size) == size)) return;
+    const std::string directory = name.substr(0, name.rfind('/'));
+    sys::make_directories(layout_.get(), directory, 0755);
+    const std::string temporary = concat(directory, "/.new-", random_hex(16));
+    write(temporary, content);
+    if (::renameat(layout_.get(), temporary.c_str(), layout_.get(), name.c_str()) < 0) {
+      const int code = errno;
+      ::unlinkat(layout_.get(), temporary.c_str(), 0);
+      throw_sys_error(code, concat("creating ", name));
+    }
+  }
+  void publish() override {
+    sys::replace_file(layout_.get(), index_file, index_, 0644, sys::Durability::none);
+  }
+
+ private:
+  void write(const std::string& name, const ByteSource& content) {
+    const sys::UniqueFd file = sys::open_at(layout_.get(), name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    try {
+      copy(content, [&](std::string_view bytes) { sys::write_all(file.get(), bytes, name); });
+    } catch (...) {
+      ::unlinkat(layout_.get(), name.c_str(), 0);
+      throw;
+    }
+  }
+
+  static constexpr const char* index_file = "index.json";
+  sys::UniqueFd layout_;
+  Index previous_;
+  std::string index_;
+};
+
 // ---- an image as blobs ----
 
 class ImageWriter {
@@ -116,16 +172,21 @@ class ImageWriter {
   ImageWriter(const Store& store, const SaveOptions& options, ArchiveSink& sink)
       : store_(store), options_(options), sink_(sink) {}
 
-  void write(const std::vector<ImageToSave>& images) {
+  // Returns the digests of the manifests.
+  std::vector<Digest> write(const std::vector<ImageToSave>& images) {
     switch (options_.format) {
       case ArchiveFormat::docker_archive:
-        return write_docker_archive(images);
+        write_docker_archive(images);
+        break;
       case ArchiveFormat::oci_archive:
       case ArchiveFormat::oci_dir:
-        return write_layout(images);
+        write_layout(images);
+        break;
       case ArchiveFormat::docker_dir:
-        return write_docker_dir(images.at(0).image);
+        write_docker_dir(images.at(0).image);
+        break;
     }
+    return std::move(manifests_);
   }
 
  private:
@@ -154,8 +215,7 @@ class ImageWriter {
       return concat("blobs/", digest.algorithm, '/', digest.hex);
     };
     sink_.add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
-    Index index;
-    index.media_type = oci_index_type;
+    Index index = sink_.previous_index();
     for (const ImageToSave& each : images) {
       const std::string manifest = write_blobs(each.image, ManifestKind::oci, name);
       Descriptor descriptor;
@@ -163,13 +223,23 @@ class ImageWriter {
       descriptor.digest = digest_of(manifest);
       descriptor.size = manifest.size();
       add_once(name(descriptor.digest), manifest);
-      if (each.names.empty()) index.manifests.push_back(descriptor);
-      for (const std::string& reference : each.names) {
-        descriptor.annotations = {{"org.opencontainers.image.ref.name", reference}};
-        index.manifests.push_back(descriptor);
-      }
+      manifests_.push_back(descriptor.digest);
+      if (each.names.empty()) put_into_index(index, descriptor, {});
+      for (const std::string& reference : each.names) put_into_index(index, descriptor, reference);
     }
     sink_.add("index.json", render_index(index));
+  }
+
+  // A name is one image's: it leaves the one that had it.
+  static void put_into_index(Index& index, Descriptor descriptor, const std::string& reference) {
+    constexpr const char* key = "org.opencontainers.image.ref.name";
+    std::erase_if(index.manifests, [&](const Descriptor& other) {
+      const auto name = other.annotations.find(key);
+      if (name == other.annotations.end()) return reference.empty() && other.digest == descriptor.digest;
+      return !reference.empty() && name->second == reference;
+    });
+    if (!reference.empty()) descriptor.annotations = {{key, reference}};
+    index.manifests.push_back(std::move(descriptor));
   }
 
   // ---- docker-dir ----
@@ -177,7 +247,9 @@ class ImageWriter {
   void write_docker_dir(const Image& image) {
     sink_.add("version", "Directory Transport Version: 1.1\n");
     const NameOf name = [](const Digest& digest) { return digest.hex; };
-    sink_.add("manifest.json", write_blobs(image, ManifestKind::docker, name));
+    const std::string manifest = write_blobs(image, options_.kind, name);
+    sink_.add("manifest.json", manifest);
+    manifests_.push_back(digest_of(manifest));
   }
 
   // ---- both ----
@@ -194,13 +266,13 @@ class ImageWriter {
 
   Descriptor add_layer(const Digest& diff_id, ManifestKind kind, const NameOf& name) {
     Descriptor descriptor;
-    if (options_.compress) {
+    if (options_.compression != Compression::none) {
       descriptor = add_compressed_layer(diff_id, name);
     } else {
       descriptor.digest = diff_id;
       descriptor.size = add_plain_layer(diff_id, name(diff_id));
     }
-    descriptor.media_type = layer_media_type(kind, options_.compress ? Compression::gzip : Compression::none);
+    descriptor.media_type = layer_media_type(kind, options_.compression);
     return descriptor;
   }
 
@@ -218,13 +290,12 @@ class ImageWriter {
     const sys::UniqueFd spool = make_spool(store_);
     Descriptor blob;
     Hasher hasher;
-    const auto compressor = make_compressor(Compression::gzip, [&](std::string_view bytes) {
-      hasher.update(bytes);
-      blob.size += bytes.size();
-      sys::write_all(spool.get(), bytes, "a compressed layer into the store");
-    });
-    copy(layer_tar(store_, diff_id), [&](std::string_view bytes) { compressor->write(bytes); });
-    compressor->finish();
+    copy(compress_source(layer_tar(store_, diff_id), options_.compression, options_.level),
+         [&](std::string_view bytes) {
+           hasher.update(bytes);
+           blob.size += bytes.size();
+           sys::write_all(spool.get(), bytes, "a compressed layer into the store");
+         });
     blob.digest = hasher.finish();
     if (::lseek(spool.get(), 0, SEEK_SET) < 0) throw_errno("reading a compressed layer");
     if (written_.insert(name(blob.digest)).second)
@@ -242,9 +313,15 @@ class ImageWriter {
   ArchiveSink& sink_;
   std::set<std::string> written_;
   std::map<Digest, Descriptor> compressed_;
+  std::vector<Digest> manifests_;
 };
 
 std::unique_ptr<ArchiveSink> make_sink(const SaveOptions& options, const std::string& path) {
+  const bool is_layout = options.format == ArchiveFormat::oci_dir;
+  if (options.extend && is_layout && sys::stat_at(AT_FDCWD, path + "/oci-layout"))
+    return std::make_unique<LayoutSink>(path);
+  if (options.extend && !is_layout && is_directory_format(options.format))
+    return std::make_unique<DirectorySink>(path, "version");
   if (is_directory_format(options.format)) return std::make_unique<DirectorySink>(path);
   return std::make_unique<TarSink>(path, options.mtime);
 }
@@ -269,13 +346,14 @@ bool is_directory_format(ArchiveFormat format) {
   return format == ArchiveFormat::oci_dir || format == ArchiveFormat::docker_dir;
 }
 
-void save_archive(const Store& store, const std::vector<ImageToSave>& images, const SaveOptions& options,
-                  const std::string& path) {
+std::vector<Digest> save_archive(const Store& store, const std::vector<ImageToSave>& images,
+                                 const SaveOptions& options, const std::string& path) {
   if (options.format == ArchiveFormat::docker_dir && images.size() > 1)
     throw Unsupported("a docker-dir holds one image only");
   const std::unique_ptr<ArchiveSink> sink = make_sink(options, path);
-  ImageWriter(store, options, *sink).write(images);
+  std::vector<Digest> manifests = ImageWriter(store, options, *sink).write(images);
   sink->publish();
+  return manifests;
 }
 
 }  // namespace knarr::storage

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/image/image_documents.h"
 #include "storage/image/image_store.h"
 
 namespace knarr::storage {
@@ -24,14 +25,19 @@ struct ImageToSave {
 
 struct SaveOptions {
   ArchiveFormat format = ArchiveFormat::docker_archive;
-  bool compress = false;   // layers by gzip; a docker-archive has plain ones always
-  std::int64_t mtime = 0;  // of the files in a tar
+  Compression compression = Compression::none;  // of layers; a docker-archive has plain ones always
+  std::optional<int> level;
+  ManifestKind kind = ManifestKind::docker;  // of a docker-dir
+  std::int64_t mtime = 0;                    // of the files in a tar
+  // An OCI layout that is there gets the images besides those it has, a directory of skopeo's is replaced;
+  // otherwise nothing may be there.
+  bool extend = false;
 };
 
 // To a file, a directory that is not there yet or empty, or "-": standard output. Layers are as they were
-// loaded, byte for byte. All or nothing appears at `path`. Throws Unsupported when a format cannot hold that
-// many images.
-void save_archive(const Store& store, const std::vector<ImageToSave>& images, const SaveOptions& options,
-                  const std::string& path);
+// loaded, byte for byte. All or nothing appears at `path`. Returns the digests of the manifests, none for a
+// docker-archive. Throws Unsupported when a format cannot hold that many images.
+std::vector<Digest> save_archive(const Store& store, const std::vector<ImageToSave>& images,
+                                 const SaveOptions& options, const std::string& path);
 
 }  // namespace knarr::storage

@@ -95,10 +95,14 @@ void OutputFile::publish() {
 
 // ---- a directory ----
 
-OutputDirectory::OutputDirectory(const std::string& path) : path_(without_slashes(path)) {
+OutputDirectory::OutputDirectory(const std::string& path, const std::string& replaced)
+    : path_(without_slashes(path)) {
   const auto there = sys::stat_at(AT_FDCWD, path_, AT_SYMLINK_NOFOLLOW);
-  if (there && (!S_ISDIR(there->st_mode) || !sys::list_directory(AT_FDCWD, path_).empty()))
-    throw Conflict(concat(path_, " exists and is no empty directory"));
+  const bool is_directory = there && S_ISDIR(there->st_mode);
+  const bool is_empty = is_directory && sys::list_directory(AT_FDCWD, path_).empty();
+  is_replaced_ = is_directory && !is_empty && !replaced.empty() &&
+                 sys::stat_at(AT_FDCWD, concat(path_, '/', replaced)).has_value();
+  if (there && !is_empty && !is_replaced_) throw Conflict(concat(path_, " exists and is no empty directory"));
   const std::string temporary = temporary_beside(path_);
   if (::mkdir(temporary.c_str(), 0777) < 0) throw_errno("creating ", path_);
   temporary_ = temporary;
@@ -115,8 +119,11 @@ OutputDirectory::~OutputDirectory() {
 }
 
 void OutputDirectory::publish() {
-  if (::rename(temporary_.c_str(), path_.c_str()) < 0) throw_errno("creating ", path_);
-  temporary_.clear();
+  // The old one then has the temporary name, and goes away with this object.
+  const unsigned flags = is_replaced_ ? RENAME_EXCHANGE : 0;
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), flags) < 0)
+    throw_errno("creating ", path_);
+  if (!is_replaced_) temporary_.clear();
 }
 
 }  // namespace knarr::storage

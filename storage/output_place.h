@@ -33,8 +33,9 @@ class OutputFile {
 
 class OutputDirectory {
  public:
-  // Throws Conflict when something is at `path` that is no empty directory.
-  explicit OutputDirectory(const std::string& path);
+  // Throws Conflict when something is at `path` that is no empty directory, nor one that has the file
+  // `replaced`: such a one is put in the place of.
+  explicit OutputDirectory(const std::string& path, const std::string& replaced = {});
   ~OutputDirectory();
   OutputDirectory(const OutputDirectory&) = delete;
   OutputDirectory& operator=(const OutputDirectory&) = delete;
@@ -45,6 +46,7 @@ class OutputDirectory {
  private:
   std::string path_;
   std::string temporary_;
+  bool is_replaced_ = false;  // what is at path_ goes away
   sys::UniqueFd fd_;
 };
 

@@ -198,6 +198,12 @@ Reference normalize(const Reference& reference) {
   return full;
 }
 
+Reference parse_docker_name(std::string_view text) {
+  Reference reference = parse_reference(text);
+  if (reference.domain.empty()) reference.domain = "docker.io";
+  return normalize(reference);
+}
+
 std::vector<Reference> local_candidates(const Reference& reference) {
   const Reference local = normalize(reference);
   if (!reference.domain.empty()) return {local};

@@ -28,6 +28,9 @@ std::string render(const Reference& reference);
 // "docker.io/x" → docker.io/library/x, no tag and no digest → :latest.
 Reference normalize(const Reference& reference);
 
+// The full name where docker's names are meant: no domain → docker.io/.
+Reference parse_docker_name(std::string_view text);
+
 // The full names a short name may stand for in the local store, best first: localhost/NAME,
 // docker.io/library/NAME (or docker.io/NAME when NAME has a slash); a full name stands for itself.
 std::vector<Reference> local_candidates(const Reference& reference);

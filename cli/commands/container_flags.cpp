@@ -112,22 +112,22 @@ void fill_names(const Arguments& arguments, CreateRequest& request) {
   request.no_hostname = arguments.boolean("no-hostname");
 }
 
-void fill_positional(const Arguments& arguments, CreateRequest& request) {
+void fill_positional(const Arguments& arguments, const std::string& image, CreateRequest& request) {
   const auto& words = arguments.positional();
-  (arguments.boolean("rootfs") ? request.rootfs : request.image) = words.front();
+  (arguments.boolean("rootfs") ? request.rootfs : request.image) = image;
   request.command.assign(words.begin() + 1, words.end());
 }
 
 }  // namespace
 
 engine::CreateOptions make_create_options(const Invocation& invocation, const Arguments& arguments,
-                                          const engine::Engine& engine) {
+                                          const engine::Engine& engine, const std::string& image) {
   engine::CreateOptions options;
   CreateRequest& request = options.request;
   request.argv = invocation.argv;
   request.host_env = host_environment();
   request.current_directory = current_directory();
-  fill_positional(arguments, request);
+  fill_positional(arguments, image, request);
   fill_general(arguments, request);
   fill_process(arguments, request);
   fill_platform(arguments, request);

@@ -248,7 +248,8 @@ inline constexpr auto container_flags =
                security_flags, namespace_flags, health_flags, pull_flags);
 
 // Reads the files that flags name, and the container records of --volumes-from. Needs the common flags.
+// `image`: as obtain_image() has it.
 engine::CreateOptions make_create_options(const Invocation& invocation, const Arguments& arguments,
-                                          const engine::Engine& engine);
+                                          const engine::Engine& engine, const std::string& image);
 
 }  // namespace knarr::cli

@@ -3,6 +3,7 @@
 #include "cli/commands/engine_access.h"
 #include "cli/commands/missing_image.h"
 #include "cli/commands/verbs.h"
+#include "cli/errors.h"
 
 namespace knarr::cli {
 
@@ -16,8 +17,9 @@ static_assert(is_well_formed(flags));
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
-  if (const int status = pull_if_needed(engine, invocation, arguments); status != 0) return status;
-  invocation.out.line(engine::create(engine, make_create_options(invocation, arguments, engine)));
+  const std::optional<std::string> image = obtain_image(engine, invocation, arguments);
+  if (!image) return engine_failure;
+  invocation.out.line(engine::create(engine, make_create_options(invocation, arguments, engine, *image)));
   return 0;
 }
 

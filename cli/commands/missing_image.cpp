@@ -4,6 +4,7 @@
 #include "cli/commands/image_source_flags.h"
 #include "cli/errors.h"
 #include "engine/helpers.h"
+#include "storage/transport.h"
 
 namespace knarr::cli {
 
@@ -22,13 +23,12 @@ bool is_present(const engine::Engine& engine, const std::string& name, const sto
          agrees(wanted.variant, image->variant);
 }
 
-bool is_pull_needed(const engine::Engine& engine, const Arguments& arguments) {
-  if (arguments.boolean("rootfs")) return false;
+bool is_pull_needed(const engine::Engine& engine, const std::string& name, const Arguments& arguments) {
   switch (read_pull_policy(arguments, "pull")) {
     case PullPolicy::never:
       return false;
     case PullPolicy::missing:
-      return !is_present(engine, arguments.at(0), read_platform(arguments));
+      return !is_present(engine, name, read_platform(arguments));
     default:
       return true;
   }
@@ -56,10 +56,20 @@ std::vector<std::string> pull_command(const Invocation& invocation, const Argume
 
 }  // namespace
 
-int pull_if_needed(const engine::Engine& engine, const Invocation& invocation, const Arguments& arguments) {
-  if (!is_pull_needed(engine, arguments)) return 0;
-  const sys::ExitStatus status = engine::run_helper("knarr-registry", pull_command(invocation, arguments));
-  return status.code == 0 ? 0 : engine_failure;
+std::optional<std::string> obtain_image(const engine::Engine& engine, const Invocation& invocation,
+                                        const Arguments& arguments) {
+  const std::string& typed = arguments.at(0);
+  if (arguments.boolean("rootfs")) return typed;
+  const auto transport = storage::parse_transport_name(typed);
+  const bool is_in_files = transport && transport->transport != storage::Transport::docker;
+  const std::string& name = transport ? transport->path : typed;
+  if (!is_in_files && !is_pull_needed(engine, name, arguments)) return name;
+  std::string output;
+  const sys::ExitStatus status =
+      engine::run_helper("knarr-registry", pull_command(invocation, arguments), &output);
+  if (status.code != 0) return std::nullopt;
+  // What is in a file need not have a name; one ID a line is what `pull` prints.
+  return is_in_files ? output.substr(0, output.find('\n')) : name;
 }
 
 }  // namespace knarr::cli

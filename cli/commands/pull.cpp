@@ -1,17 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "storage/registry/pull.h"
+
+#include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/commands/copy_progress.h"
 #include "cli/commands/engine_access.h"
 #include "cli/commands/image_source_flags.h"
+#include "cli/commands/pull_transport.h"
 #include "cli/commands/registry_access.h"
 #include "cli/commands/registry_verbs.h"
 #include "cli/errors.h"
-#include "storage/registry/pull.h"
+#include "storage/registry/policy.h"
+#include "storage/registry/remote_manifest.h"
 
 namespace knarr::cli {
 
 namespace {
+
+// As the policy's scopes have it: absolute, and without links.
+std::string resolve_path(const std::string& path) {
+  char resolved[PATH_MAX];
+  if (::realpath(path.c_str(), resolved) == nullptr) throw_errno("opening ", path);
+  return resolved;
+}
 
 class Pull {
  public:
@@ -38,6 +51,8 @@ class Pull {
   }
 
   void pull(const std::string& name) {
+    const auto transport = storage::parse_transport_name(name);
+    if (transport && transport->transport != storage::Transport::docker) return pull_from(*transport);
     request_.name = name;
     const storage::PulledImage pulled = storage::pull_image(engine_.store(), config_, request_);
     progress_.finish();
@@ -46,6 +61,14 @@ class Pull {
   }
 
  private:
+  void pull_from(storage::TransportName name) {
+    if (name.transport != storage::Transport::containers_storage) name.path = resolve_path(name.path);
+    check_transport_policy(storage::load_policy(request_.access.places, request_.signature_policy), name);
+    const storage::Platform platform = storage::complete_platform(request_.platform);
+    for (const storage::Image& image : pull_by_transport(engine_, name, platform)) out_.line(image.id);
+    out_.flush();
+  }
+
   Output& out_;
   const engine::Engine& engine_;
   const storage::RegistriesConfig& config_;

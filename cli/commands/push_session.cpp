@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "cli/commands/registry_access.h"
+#include "cli/commands/source_date.h"
 #include "cli/quote.h"
 #include "rootless/sys/file.h"
+#include "storage/archive_writer.h"
 #include "storage/content/compress.h"
 #include "storage/registry/list_push.h"
 
@@ -30,6 +32,38 @@ ManifestKind read_kind(const std::string& text) {
   if (text == "v2s1")
     throw Unsupported("--format=v2s1: manifests of schema version 1 are no longer supported");
   throw UsageError(concat("invalid value ", quote_go(text), " for --format: expected oci or v2s2"));
+}
+
+storage::ArchiveFormat archive_format(storage::Transport transport) {
+  switch (transport) {
+    case storage::Transport::oci_archive:
+      return storage::ArchiveFormat::oci_archive;
+    case storage::Transport::docker_archive:
+      return storage::ArchiveFormat::docker_archive;
+    case storage::Transport::dir:
+      return storage::ArchiveFormat::docker_dir;
+    default:
+      return storage::ArchiveFormat::oci_dir;
+  }
+}
+
+// Layers of OCI's forms are compressed, those of a directory only where it is asked for.
+storage::SaveOptions save_options(const Arguments& arguments, const storage::PushOptions& push,
+                                  ManifestKind kind, storage::Transport transport) {
+  const bool compress = arguments.boolean("compress");
+  const bool is_directory = transport == storage::Transport::dir;
+  if (compress && !is_directory) throw UsageError("--compress is for destinations of the transport dir only");
+  if (transport == storage::Transport::docker_archive && arguments.given("digestfile"))
+    throw UsageError("--digestfile: a docker-archive has no manifest that could have a digest");
+  if (!is_directory && push.kind == ManifestKind::docker && transport != storage::Transport::docker_archive)
+    throw UsageError("--format=v2s2: an OCI layout has manifests of the format oci");
+  storage::SaveOptions options = {
+      .format = archive_format(transport), .mtime = source_date().value_or(0), .extend = true};
+  const Compression usual = is_directory && !compress ? Compression::none : Compression::gzip;
+  options.compression = push.compression.format.value_or(usual);
+  options.level = push.compression.level;
+  options.kind = kind;
+  return options;
 }
 
 storage::PushOptions read_options(const Arguments& arguments) {
@@ -59,6 +93,8 @@ PushSession::PushSession(const engine::Engine& engine, const Arguments& argument
       progress_(messages_) {
   access_.auth.helpers = config_.credential_helpers;
   options_.retry = access_.retry;
+  if (arguments.knows("compress") && arguments.boolean("compress") && !named_transport())
+    throw UsageError("--compress is for destinations of the transport dir only");
   if (!arguments.boolean("quiet"))
     options_.progress = [this](const storage::LayerProgress& layer) { progress_.update(layer); };
 }
@@ -72,7 +108,36 @@ storage::Reference PushSession::destination(const std::string& own_name) const {
   return storage::parse_destination(name);
 }
 
+std::optional<storage::TransportName> PushSession::named_transport() const {
+  const std::string& name = arguments_.positional().back();
+  auto place = storage::parse_transport_name(name);
+  if (place && place->transport == storage::Transport::docker) place.reset();
+  if (place && place->transport == storage::Transport::containers_storage)
+    throw Unsupported(
+        concat("pushing to ", name, " is not supported: 'knarr save' makes an archive podman loads"));
+  return place;
+}
+
+void PushSession::write_files(const storage::Image& image, const storage::TransportName& place) {
+  const storage::SaveOptions options = save_options(
+      arguments_, options_, choose_manifest_kind(options_, image.manifest_type), place.transport);
+  std::vector<std::string> names;
+  if (!place.reference.empty()) {
+    names = {place.transport == storage::Transport::docker_archive
+                 ? render(storage::parse_docker_name(place.reference))
+                 : place.reference};
+  }
+  engine_.enter_r();
+  const storage::LayerClaim claim(engine_.store(), image.layers);
+  const std::vector<storage::Digest> manifests =
+      with_context(concat("pushing to ", transport_name(place.transport), ':', place.path), [&] {
+        return storage::save_archive(engine_.store(), {{image, names}}, options, place.path);
+      });
+  if (!manifests.empty()) finish(manifests.front());
+}
+
 void PushSession::push(const storage::Image& image) {
+  if (const auto place = named_transport()) return write_files(image, *place);
   const storage::Reference place = destination(engine_.images().resolve_name(arguments_.at(0)).value_or(""));
   engine_.enter_r();
   finish(with_context(concat("pushing ", render(place)), [&] {
@@ -81,6 +146,7 @@ void PushSession::push(const storage::Image& image) {
 }
 
 void PushSession::push(const storage::ManifestList& list, bool with_images) {
+  if (named_transport()) throw Unsupported("manifest lists can be pushed to registries only, so far");
   const storage::Reference place = destination(list.names.empty() ? "" : list.names.front());
   const storage::ListPushOptions options = {.images = options_,
                                             .with_images = with_images,

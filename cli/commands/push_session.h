@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "storage/image/manifest_list.h"
 #include "storage/registry/push.h"
+#include "storage/transport.h"
 
 namespace knarr::cli {
 
@@ -20,7 +21,9 @@ class PushSession {
   void push(const storage::ManifestList& list, bool with_images);
 
  private:
+  std::optional<storage::TransportName> named_transport() const;  // when it is no registry's
   storage::Reference destination(const std::string& own_name) const;
+  void write_files(const storage::Image& image, const storage::TransportName& place);
   void finish(const storage::Digest& digest);
 
   const engine::Engine& engine_;

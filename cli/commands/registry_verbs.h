@@ -96,8 +96,12 @@ inline constexpr Verb pull_description = {
     .summary = "Fetch images from a registry",
     .description =
         "A name without a registry is looked up in registries.conf: its alias, or the search registries in "
-        "turn.",
-    .examples = "pull docker.io/library/debian:12\npull --tls-verify=false localhost:5000/app",
+        "turn.\nIMAGE may also be oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], "
+        "dir:DIR,\n"
+        "or containers-storage:NAME for what podman has.",
+    .examples =
+        "pull docker.io/library/debian:12\npull --tls-verify=false localhost:5000/app\npull "
+        "oci-archive:app.tar",
     .flags = pull_verb_flags,
     .min_arguments = 1,
     .topic = Topic::images,
@@ -139,6 +143,7 @@ inline constexpr auto push_flags = join_flags(
     push_access_flags, push_format_flags,
     std::to_array<Flag>({
         toggle("all", 0, "Of a manifest list push the images too, not only the list").with_default("true"),
+        toggle("compress", 0, "Compress the layers in a directory (dir:)"),
         toggle("disable-content-trust", 0, "Accepted for docker's sake, without effect").unlisted(),
         list_flag("encrypt-layer", 0, "INDEX", "Encrypt these layers only").not_yet(),
         array_flag("encryption-key", 0, "KEY", "Encrypt the layers").not_yet(),
@@ -155,7 +160,7 @@ inline constexpr Verb push_description = {
         "registry\nhas are not sent again, and keep their digests.",
     .examples =
         "push quay.io/me/app:1\npush app registry.example:5000/team/app\n"
-        "push --compression-format zstd app quay.io/me/app:zstd",
+        "push --compression-format zstd app quay.io/me/app:zstd\npush app oci:/tmp/layout:app",
     .flags = push_flags,
     .min_arguments = 1,
     .max_arguments = 2,

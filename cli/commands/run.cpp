@@ -4,6 +4,7 @@
 #include "cli/commands/image_removal.h"
 #include "cli/commands/missing_image.h"
 #include "cli/commands/verbs.h"
+#include "cli/errors.h"
 #include "cli/quote.h"
 #include "cli/text.h"
 #include "engine/launch/self_protect.h"
@@ -46,13 +47,13 @@ engine::Streams choose_streams(const Arguments& arguments) {
 }
 
 engine::RunOptions make_run_options(const Invocation& invocation, const Arguments& arguments,
-                                    const engine::Engine& engine) {
+                                    const engine::Engine& engine, const std::string& image) {
   engine::RunOptions options;
   options.detach = arguments.boolean("detach");
   if (options.detach && arguments.given("attach")) throw UsageError("--attach cannot be used with --detach");
   options.streams = choose_streams(arguments);
   options.detach_keys = arguments.text("detach-keys");
-  options.create = make_create_options(invocation, arguments, engine);
+  options.create = make_create_options(invocation, arguments, engine, image);
   engine::CreateRequest& request = options.create.request;
   if (arguments.given("passwd")) request.edit_passwd = arguments.boolean("passwd");
   if (arguments.boolean("rmi")) {
@@ -69,8 +70,10 @@ engine::RunOptions make_run_options(const Invocation& invocation, const Argument
 int run(const Invocation& invocation, const Arguments& arguments) {
   engine::protect_own_binary(invocation.argv);
   const engine::Engine engine = open_engine(invocation);
-  if (const int status = pull_if_needed(engine, invocation, arguments); status != 0) return status;
-  const engine::RunResult result = engine::run(engine, make_run_options(invocation, arguments, engine));
+  const std::optional<std::string> image = obtain_image(engine, invocation, arguments);
+  if (!image) return engine_failure;
+  const engine::RunResult result =
+      engine::run(engine, make_run_options(invocation, arguments, engine, *image));
   if (arguments.boolean("detach")) invocation.out.line(result.id);
   return result.exit_code.value_or(0);
 }

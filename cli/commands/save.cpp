@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
-#include <charconv>
-#include <cstdlib>
-
 #include "cli/commands/archive_verbs.h"
 #include "cli/commands/engine_access.h"
+#include "cli/commands/source_date.h"
 #include "cli/commands/store_verbs.h"
 #include "storage/archive_writer.h"
 
@@ -43,18 +41,6 @@ std::string output_path(const Arguments& arguments, ArchiveFormat format) {
   return "-";
 }
 
-// reproducible-builds.org/specs/source-date-epoch; without it the archive says 1970, as other tools have it.
-std::int64_t source_date() {
-  const char* const text = std::getenv("SOURCE_DATE_EPOCH");
-  if (text == nullptr || *text == '\0') return 0;
-  std::int64_t seconds = 0;
-  const std::string_view digits(text);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
-  if (error != std::errc() || end != digits.data() + digits.size() || seconds < 0)
-    throw InvalidArgument(concat("SOURCE_DATE_EPOCH is no number of seconds: ", text));
-  return seconds;
-}
-
 // The name is part of the archive unless the image was asked for by its id.
 void add_image(const storage::ImageStore& store, const std::string& text,
                std::vector<storage::ImageToSave>& images) {
@@ -84,8 +70,10 @@ std::vector<storage::ImageToSave> images_of(const storage::ImageStore& store, co
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const ArchiveFormat format = format_of(arguments);
+  const auto compression =
+      wants_compression(arguments, format) ? storage::Compression::gzip : storage::Compression::none;
   const storage::SaveOptions options = {
-      .format = format, .compress = wants_compression(arguments, format), .mtime = source_date()};
+      .format = format, .compression = compression, .mtime = source_date().value_or(0)};
   const std::string path = output_path(arguments, format);
   const engine::Engine engine = open_engine(invocation);
   const std::vector<storage::ImageToSave> images = images_of(engine.images(), arguments);

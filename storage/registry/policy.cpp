@@ -202,4 +202,26 @@ void check_policy(const Policy& policy, const PolicySubject& subject) {
   Judge(policy, subject).check();
 }
 
+std::vector<std::string> transport_scopes(const TransportName& name) {
+  std::vector<std::string> scopes;
+  if (name.transport == Transport::docker_archive || name.transport == Transport::containers_storage)
+    return scopes;
+  if (!name.reference.empty()) scopes.push_back(concat(name.path, ':', name.reference));
+  for (std::string path = name.path; path.size() > 1; path.resize(path.rfind('/'))) scopes.push_back(path);
+  return scopes;
+}
+
+void check_transport_policy(const Policy& policy, const TransportName& name) {
+  const std::string transport(transport_name(name.transport));
+  const PolicyScope scope = find_scope(policy, transport, transport_scopes(name));
+  for (const PolicyRequirement& requirement : scope.requirements) {
+    if (requirement.type == RequirementType::accept_anything && requirement.unsupported.empty()) continue;
+    const bool is_reject = requirement.type == RequirementType::reject;
+    throw PolicyRejection(
+        concat("image ", transport, ':', name.path, " is rejected by the policy for \"", scope.name, "\" in ",
+               policy.file, ": ",
+               is_reject ? "it rejects all images" : "a signature was required, but there is none"));
+  }
+}
+
 }  // namespace knarr::storage

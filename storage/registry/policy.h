@@ -11,6 +11,7 @@
 #include "rootless/sys/error.h"
 #include "storage/reference.h"
 #include "storage/registry/registries_conf.h"
+#include "storage/transport.h"
 
 namespace knarr::storage {
 
@@ -87,6 +88,10 @@ bool matches_identity(const SignedIdentity& identity, const Reference& reference
 // SHA-256, or Ed25519. Throws InvalidArgument for what is no such key.
 bool verify_signature(const std::string& pem_key, std::string_view message, std::string_view signature);
 
+// The scopes of an image in a file or directory (`name.path` is absolute), most specific first: itself, and
+// the directories around it. A docker-archive has none. Pure.
+std::vector<std::string> transport_scopes(const TransportName& name);
+
 // An image that is to be taken in.
 struct PolicySubject {
   std::string transport = "docker";
@@ -103,5 +108,7 @@ class PolicyRejection : public Error {
 };
 // Throws PolicyRejection that names the file, the scope and the reason.
 void check_policy(const Policy& policy, const PolicySubject& subject);
+// The same for an image that has no signatures: one that is not in a registry.
+void check_transport_policy(const Policy& policy, const TransportName& name);
 
 }  // namespace knarr::storage

@@ -212,12 +212,9 @@ Digest push_to_registry(const Store& store, const RegistriesConfig& config, cons
 }
 
 Reference parse_destination(std::string_view name) {
-  Reference reference = parse_reference(name);
-  if (reference.digest) {
-    throw InvalidArgument(concat("destination \"", name, "\": what is pushed has a digest of its own"));
-  }
-  if (reference.domain.empty()) reference.domain = "docker.io";
-  return normalize(reference);
+  Reference reference = parse_docker_name(name);
+  if (!reference.digest) return reference;
+  throw InvalidArgument(concat("destination \"", name, "\": what is pushed has a digest of its own"));
 }
 
 }  // namespace knarr::storage

@@ -301,5 +301,23 @@ TEST_F(CheckPolicy, WhatWeCannotVerifyIsRefusedByName) {
   EXPECT_EQ(fetched_, 0);
 }
 
+TEST(TransportScopes, ThePathAndWhatIsAroundIt) {
+  EXPECT_THAT(transport_scopes({Transport::oci, "/a/b", "x:1"}),
+              testing::ElementsAre("/a/b:x:1", "/a/b", "/a"));
+  EXPECT_THAT(transport_scopes({Transport::dir, "/a", ""}), testing::ElementsAre("/a"));
+  EXPECT_THAT(transport_scopes({Transport::docker_archive, "/a", ""}), testing::IsEmpty());
+}
+
+TEST(TransportPolicy, WhatAsksForSignaturesRefusesFiles) {
+  const Policy policy = parse_policy(R"({"default": [{"type": "reject"}], "transports": {"oci": {
+      "/good": [{"type": "insecureAcceptAnything"}]}, "dir": {"": [{"type": "insecureAcceptAnything"}]}}})",
+                                     "policy.json");
+  check_transport_policy(policy, TransportName{Transport::oci, "/good/layout", ""});
+  check_transport_policy(policy, TransportName{Transport::dir, "/any", ""});
+  EXPECT_THROW(check_transport_policy(policy, TransportName{Transport::oci, "/bad", ""}), PolicyRejection);
+  EXPECT_THROW(check_transport_policy(policy, TransportName{Transport::docker_archive, "/good/a", ""}),
+               PolicyRejection);
+}
+
 }  // namespace
 }  // namespace knarr::storage
