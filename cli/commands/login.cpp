@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "cli/commands/answer.h"
 #include "cli/commands/login_place.h"
 #include "cli/commands/registry_verbs.h"
 #include "cli/log.h"
@@ -18,22 +19,6 @@ namespace knarr::cli {
 namespace {
 
 // ---- asking the user ----
-
-constexpr char interrupt = 3;  // Ctrl-C
-
-// Standard input up to a line break, which is left out, an interrupt, which is not, or its end.
-std::string read_line() {
-  std::string line;
-  char c = 0;
-  for (;;) {
-    const ssize_t count = ::read(STDIN_FILENO, &c, 1);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw_errno("reading standard input");
-    if (count == 0 || c == '\n') return line;
-    line += c;
-    if (c == interrupt) return line;
-  }
-}
 
 // The terminal shows nothing for as long as the object lives. Ctrl-C only ends the line meanwhile: a program
 // that dies of it would leave the terminal as it is.

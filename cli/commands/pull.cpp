@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/commands/answer.h"
 #include "cli/commands/copy_progress.h"
 #include "cli/commands/engine_access.h"
 #include "cli/commands/image_source_flags.h"
@@ -26,6 +27,20 @@ std::string resolve_path(const std::string& path) {
   return resolved;
 }
 
+// On standard error: what is printed is the image's ID.
+std::size_t ask_which(Output& messages, const std::vector<storage::Reference>& names) {
+  for (std::size_t i = 0; i < names.size(); ++i) messages.line("  ", i + 1, ") ", render(names[i]));
+  for (;;) {
+    messages.print("Which image is meant? [1-", names.size(), "] ");
+    messages.flush();
+    const std::string answer = read_line();
+    if (answer.empty()) throw Error("no image was chosen");
+    const auto number = parse_integer(answer);
+    if (number && *number >= 1 && static_cast<std::size_t>(*number) <= names.size())
+      return static_cast<std::size_t>(*number) - 1;
+  }
+}
+
 class Pull {
  public:
   Pull(const Invocation& invocation, const Arguments& arguments, const engine::Engine& engine,
@@ -36,6 +51,11 @@ class Pull {
         request_(std::move(request)),
         messages_(STDERR_FILENO),
         progress_(messages_) {
+    if (::isatty(STDIN_FILENO) != 0 && ::isatty(STDERR_FILENO) != 0) {
+      request_.choose = [this](const std::vector<storage::Reference>& names) {
+        return ask_which(messages_, names);
+      };
+    }
     if (arguments.boolean("quiet")) return;
     request_.say = [this](const std::string& line) {
       progress_.finish();

@@ -209,7 +209,7 @@ class Puller {
       return keep_present();
     }
     try {
-      return pull_first_of(resolve_short_name(config_, reference));
+      return pull_by_name(reference);
     } catch (const Error&) {
       if (request_.policy != PullPolicy::newer || !present_) throw;
       return keep_present();
@@ -226,6 +226,20 @@ class Puller {
   PulledImage keep_present() const {
     const std::string name = render(parse_remote_name(request_.name));
     return {*present_, ImageStore(store_).resolve_name(name).value_or(""), true};
+  }
+
+  PulledImage pull_by_name(const Reference& reference) {
+    const std::vector<Reference> ambiguous =
+        request_.choose ? list_ambiguous_names(config_, reference) : std::vector<Reference>();
+    if (ambiguous.empty()) return pull_first_of(resolve_short_name(config_, reference));
+    const Reference& chosen = ambiguous.at(request_.choose(ambiguous));
+    PulledImage pulled = pull_first_of({chosen});
+    try {
+      record_alias(request_.access.places, reference, chosen);
+    } catch (const Error& error) {
+      say(concat("WARNING: the answer will be asked for again: ", error.message()));
+    }
+    return pulled;
   }
 
   PulledImage pull_first_of(const std::vector<Reference>& candidates) {

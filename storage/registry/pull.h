@@ -23,7 +23,9 @@ struct PullRequest {
   std::string signature_policy;  // --signature-policy; empty: the usual file
   Settling settling = Settling::in_background;
   std::function<void(const std::string& line)> say;  // "Trying to pull NAME..."
-  ProgressListener progress;                         // called from several threads, one at a time
+  // Asks which of several full names is meant; empty: there is nobody to ask.
+  std::function<std::size_t(const std::vector<Reference>&)> choose;
+  ProgressListener progress;  // called from several threads, one at a time
 };
 
 struct PulledImage {

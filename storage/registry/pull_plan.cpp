@@ -116,6 +116,15 @@ PullSource plan_push(const RegistriesConfig& config, const Reference& reference)
   return {.reference = reference, .insecure = is_insecure(config, render(reference))};
 }
 
+std::vector<Reference> list_ambiguous_names(const RegistriesConfig& config, const Reference& reference) {
+  if (!reference.domain.empty() || config.search.size() < 2) return {};
+  if (config.short_name_mode == ShortNameMode::disabled) return {};
+  if (config.aliases.contains(short_name_of(reference))) return {};
+  std::vector<Reference> names;
+  for (const std::string& registry : config.search) names.push_back(on_registry(registry, reference));
+  return names;
+}
+
 std::vector<Reference> resolve_short_name(const RegistriesConfig& config, const Reference& reference) {
   if (!reference.domain.empty()) return {normalize(reference)};
   if (const auto alias = config.aliases.find(short_name_of(reference)); alias != config.aliases.end()) {

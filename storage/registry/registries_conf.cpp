@@ -7,6 +7,7 @@
 
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
+#include "rootless/sys/lock.h"
 
 // Errors as values: they carry the line.
 #define TOML_EXCEPTIONS 0
@@ -310,9 +311,14 @@ std::optional<std::string> read_if_allowed(const std::string& path) {
   }
 }
 
+constexpr const char* recorded_aliases_file = "/short-name-aliases.conf";
+
+std::string cache_directory(const ConfigPlaces& places) {
+  return places.rootful ? places.system_cache : places.cache_home + "/containers";
+}
+
 void merge_recorded_aliases(RegistriesConfig& config, const ConfigPlaces& places) {
-  const std::string directory = places.rootful ? places.system_cache : places.cache_home + "/containers";
-  const std::string path = directory + "/short-name-aliases.conf";
+  const std::string path = cache_directory(places) + recorded_aliases_file;
   const std::optional<std::string> text = read_if_allowed(path);
   if (!text) return;
   const toml::table table = parse_toml(*text, path);
@@ -390,6 +396,29 @@ RegistriesConfig load_registries_config(const ConfigPlaces& places) {
     config.short_name_mode = ShortNameMode::disabled;
   }
   return config;
+}
+
+std::string add_alias(std::string_view toml, const std::string& file, const std::string& short_name,
+                      const std::string& full_name) {
+  RegistriesConfig known;
+  const toml::table table = parse_toml(std::string(toml), file);
+  merge_aliases(known, TomlReader(table, file));
+  known.aliases[short_name] = full_name;
+  std::string text = "[aliases]\n";
+  // Neither side of an alias can have a character that TOML would escape.
+  for (const auto& [name, value] : known.aliases) text += concat("  \"", name, "\" = \"", value, "\"\n");
+  return text;
+}
+
+void record_alias(const ConfigPlaces& places, const Reference& short_name, const Reference& full_name) {
+  const std::string directory = cache_directory(places);
+  const std::string path = directory + recorded_aliases_file;
+  sys::make_directories(AT_FDCWD, directory, 0700);
+  const sys::Lock lock = sys::Lock::acquire(AT_FDCWD, directory, sys::Lock::Mode::exclusive);
+  const std::string text = add_alias(sys::read_file_if_exists(AT_FDCWD, path).value_or(""), path,
+                                     render(Reference{.path = short_name.path}),
+                                     render(Reference{.domain = full_name.domain, .path = full_name.path}));
+  sys::replace_file(AT_FDCWD, path, text, 0600, sys::Durability::none);
 }
 
 }  // namespace knarr::storage

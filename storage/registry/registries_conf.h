@@ -98,6 +98,15 @@ std::vector<PullSource> plan_pull(const RegistriesConfig& config, const Referenc
 // Pushes go to the place itself, never to a mirror or a rewritten one. Throws as plan_pull().
 PullSource plan_push(const RegistriesConfig& config, const Reference& reference);
 
+// The search registries' full names for a short name that may mean several things, so that somebody who is
+// there can be asked; empty where there is nothing to ask.
+std::vector<Reference> list_ambiguous_names(const RegistriesConfig& config, const Reference& reference);
+// Keeps an answer for the next time, in the user's cache (short-name-aliases.conf).
+void record_alias(const ConfigPlaces& places, const Reference& short_name, const Reference& full_name);
+// The document with that alias in it. Pure.
+std::string add_alias(std::string_view toml, const std::string& file, const std::string& short_name,
+                      const std::string& full_name);
+
 // The full names a short name may mean, in the order to try: its alias alone when it has one, else each
 // search registry. A full name means itself. Throws InvalidArgument with a hint when there is no way to
 // resolve it. In enforcing mode several candidates are an InvalidArgument that lists them (there is nobody to

@@ -345,6 +345,39 @@ def test_enforcing_mode_does_not_guess(fresh, bad, registries_conf):
     assert bad.requests == []
 
 
+@pytest.mark.rootless_only
+@pytest.mark.parametrize("mode", ["enforcing", "permissive"])
+def test_who_is_there_is_asked_once(fresh, bad, registries_conf, scratch, mode):
+    """The answer is kept as podman keeps it."""
+    image = small()
+    bad.add("box:1", image)
+    env = registries_conf(f'short-name-mode = "{mode}"\nunqualified-search-registries = ["{NOBODY}", "{bad.address}"]\n' + insecure(bad))
+    env["XDG_CACHE_HOME"] = scratch
+    with fresh.terminal("pull", "-q", "box:1", env=fresh.environment(env)) as terminal:
+        terminal.expect(re.escape(f"1) {NOBODY}/box:1"))
+        terminal.expect(r"\[1-2\] ")
+        terminal.line("7")
+        terminal.expect(r"\[1-2\] ")
+        terminal.line("2")
+        terminal.expect(image_id(image))
+        assert terminal.wait() == 0
+    with open(scratch + "/containers/short-name-aliases.conf") as file:
+        assert f'"box" = "{bad.address}/box"' in file.read()
+    assert fresh("pull", "-q", "box:1", env=env) == image_id(image)
+
+
+@pytest.mark.rootless_only
+def test_who_does_not_answer_pulls_nothing(fresh, bad, registries_conf, scratch):
+    env = registries_conf(f'unqualified-search-registries = ["{NOBODY}", "{bad.address}"]\n' + insecure(bad))
+    env["XDG_CACHE_HOME"] = scratch
+    with fresh.terminal("pull", "box:1", env=fresh.environment(env)) as terminal:
+        terminal.expect(r"\[1-2\] ")
+        terminal.line("")
+        terminal.expect("no image was chosen")
+        assert terminal.wait() == 125
+    assert bad.requests == [] and list_names(scratch + "/containers") == []
+
+
 def mirrored(main, *mirrors, more=""):
     text = f'[[registry]]\nprefix = "example.test/app"\nlocation = "{main}/main"\ninsecure = true\n{more}'
     return text + "".join(f'[[registry.mirror]]\nlocation = "{mirror}"\ninsecure = true\n' for mirror in mirrors)

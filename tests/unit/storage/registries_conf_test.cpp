@@ -455,5 +455,27 @@ TEST_F(RegistriesFiles, RecordedAliasesComeLast) {
   EXPECT_EQ(load().short_name_mode, ShortNameMode::disabled);
 }
 
+TEST(ShortNames, OnlyWhatIsAmbiguousIsAskedFor) {
+  const auto asked = [](const std::string& toml, const std::string& name) {
+    return list_ambiguous_names(parse(toml), parse_reference(name)).size();
+  };
+  const std::string search = "unqualified-search-registries=['s.test', 't.test']\n";
+  EXPECT_EQ(asked(search, "x"), 2u);
+  EXPECT_EQ(asked(search + "short-name-mode='enforcing'", "n/x:1"), 2u);
+  EXPECT_EQ(asked(search + "short-name-mode='disabled'", "x"), 0u);
+  EXPECT_EQ(asked(search + "[aliases]\nx='a.test/x'", "x:2"), 0u);
+  EXPECT_EQ(asked(search, "s.test/x"), 0u);
+  EXPECT_EQ(asked("unqualified-search-registries=['s.test']", "x"), 0u);
+}
+
+TEST(RecordedAliases, JoinThoseThatAreThere) {
+  const std::string first = add_alias("", "f", "x", "a.test/x");
+  EXPECT_EQ(first, "[aliases]\n  \"x\" = \"a.test/x\"\n");
+  EXPECT_EQ(add_alias(first, "f", "n/a", "b.test:5000/a"),
+            "[aliases]\n  \"n/a\" = \"b.test:5000/a\"\n  \"x\" = \"a.test/x\"\n");
+  EXPECT_EQ(add_alias(first, "f", "x", "c.test/x"), "[aliases]\n  \"x\" = \"c.test/x\"\n");
+  EXPECT_THROW(add_alias("no toml", "f", "x", "a.test/x"), InvalidArgument);
+}
+
 }  // namespace
 }  // namespace knarr::storage
