@@ -311,6 +311,43 @@ def test_a_repair_that_cannot_fetch_says_what_to_do(fresh, registries_conf, beyo
     assert result.status == 1 and f"to do: knarr pull {name}" in result.out and "Error: " in result.err, result
 
 
+def chunked_image(content="chunked"):
+    """Its layer as zstd:chunked: frames that can be fetched one by one, and tables that zstd skips."""
+    image = small(content)
+    tar = image.tars[0]
+    table, footer = b"where what is", bytes(64)
+    skipped = b"".join(b"\x50\x2a\x4d\x18" + len(data).to_bytes(4, "little") + data for data in (table, footer))
+    image.compression = "zstd"
+    image.blobs = [oci.compress(tar[:700], "zstd") + oci.compress(tar[700:], "zstd") + skipped]
+    return image
+
+
+def chunked_manifest(image):
+    manifest = image.manifest()
+    manifest["layers"][0]["annotations"] = {"io.github.containers.zstd-chunked.manifest-checksum": "sha256:" + "0" * 64,
+                                            "io.github.containers.zstd-chunked.manifest-position": "1:2:3:4"}
+    return manifest
+
+
+def test_zstd_chunked_is_read_as_zstd(fresh, bad):
+    image = chunked_image()
+    bad.add("chunked:1", image)
+    bad.add_manifest("chunked:1", chunked_manifest(image))
+    assert pull(fresh, bad.name("chunked:1")) == image_id(image)
+
+
+def test_a_proxy_of_the_environment(fresh, bad):
+    """The registry itself plays the proxy; nobody resolves that name."""
+    image = small()
+    bad.add("box:1", image)
+    env = {"http_proxy": bad.url, "https_proxy": f"http://{NOBODY}"}
+    assert pull(fresh, "registry.test/box:1", env=env) == image_id(image)
+    assert {request.headers["host"] for request in bad.requests} == {"registry.test"}
+    bad.forget()
+    refused(fresh, "registry.test/box:1", env={**env, "no_proxy": "registry.test"})
+    assert bad.requests == []
+
+
 # registries.conf
 
 def test_short_names_are_searched_in_order(fresh, bad, registries_conf):
