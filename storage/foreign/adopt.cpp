@@ -69,6 +69,7 @@ void adopt_layers(const Store& store, const ForeignStore& source, const ForeignC
       });
     });
     if (placed.is_new) ++adopted.new_layers;
+    if (layer.shipped) note_shipped_blob(store, layer.diff_id, *layer.shipped);
     adopted.image.layer_sizes.push_back(placed.meta.tree_bytes);
     adopted.image.size += placed.meta.tree_bytes;
   }

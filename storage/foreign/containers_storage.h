@@ -18,6 +18,7 @@
 
 #include "rootless/sys/unique_fd.h"
 #include "storage/image/image.h"
+#include "storage/layer/shipped_blobs.h"
 
 namespace knarr::storage {
 
@@ -26,7 +27,8 @@ struct ForeignLayer {
   std::string parent;  // the same, or empty
   Digest diff_id;
   std::uint64_t tar_bytes = 0;
-  std::string refusal;  // why it cannot be used; empty: it can
+  std::string refusal;                 // why it cannot be used; empty: it can
+  std::optional<ShippedBlob> shipped;  // as what it came
 };
 
 struct ForeignImage {

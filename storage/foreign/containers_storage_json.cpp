@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // images.json and layers.json of containers/storage (images.go, layers.go there).
+#include <iterator>
+
 #include "rootless/sys/error.h"
 #include "storage/foreign/containers_storage.h"
 #include "storage/meta/json_reader.h"
@@ -31,6 +33,23 @@ std::string why_unusable(const JsonReader& entry) {
   return {};
 }
 
+// Numbers of containers/storage (pkg/archive).
+std::optional<Compression> read_compression(const JsonReader& entry) {
+  constexpr Compression known[] = {Compression::none, Compression::bzip2, Compression::gzip, Compression::xz,
+                                   Compression::zstd};
+  const std::uint64_t number = entry.read_unsigned("compression");
+  if (number >= std::size(known)) return std::nullopt;
+  return known[number];
+}
+
+std::optional<ShippedBlob> read_shipped(const JsonReader& entry) {
+  const auto digest = parse_digest(entry.read_string("compressed-diff-digest"));
+  const auto compression = read_compression(entry);
+  const std::uint64_t size = entry.read_unsigned("compressed-size");
+  if (!digest || !compression || size == 0) return std::nullopt;
+  return ShippedBlob{*digest, size, *compression, {}};
+}
+
 ForeignLayer parse_layer(const JsonReader& entry) {
   ForeignLayer layer;
   layer.id = read_id(entry.get("id"));
@@ -42,6 +61,7 @@ ForeignLayer parse_layer(const JsonReader& entry) {
     if (!digest) member->fail("not a sha256 or sha512 digest");
     layer.diff_id = *digest;
   }
+  layer.shipped = read_shipped(entry);
   return layer;
 }
 

@@ -16,7 +16,7 @@ import oci
 import pytest
 from bad_registry import BadRegistry, cut_upload, expire_tokens, header, hold, status
 from harness import Engine, list_names
-from test_pull import INSECURE, NOBODY, contents_of, inspect_image, layer_digests, small
+from test_pull import INSECURE, NOBODY, chunked_image, chunked_manifest, contents_of, inspect_image, layer_digests, small
 
 RETRY = ["--retry=3", "--retry-delay=10ms"]
 
@@ -289,6 +289,15 @@ def test_every_kind_of_manifest_keeps_its_digest(fresh, bad, docker):
     assert not bad.asked("upload", method="PATCH")
 
 
+def test_zstd_chunked_keeps_its_digest(fresh, bad):
+    image = chunked_image()
+    bad.add("from/here:1", image)
+    bad.add_manifest("from/here:1", chunked_manifest(image))
+    fresh("pull", "-q", INSECURE, bad.name("from/here:1"))
+    push(fresh, bad.name("from/here:1"), bad.name("to/there:1"))
+    assert bad.tags["to/there", "1"] == bad.tags["from/here", "1"]
+
+
 def test_where_nothing_can_be_mounted_it_is_sent(fresh, bad):
     name = bad.add("from/here:1", small("unmountable"))
     fresh("pull", "-q", INSECURE, name)
@@ -315,6 +324,22 @@ def test_what_a_manifest_says_of_layers_that_were_there_is_not_believed(fresh, b
     fresh("pull", "-q", INSECURE, name)
     push(fresh, name, bad.name("lies/there:1"))
     assert [each["digest"] for each in manifest_of(bad, "lies/there:1")["layers"]] != layer_digests(liar)
+
+
+def test_what_was_adopted_goes_where_its_layers_are(fresh, registry, scratch, identity):
+    """There is no tar of such layers, but podman knows as what they came."""
+    if identity != "root":
+        pytest.skip("root does it: podman's store is simple then")
+    name = registry.push("busybox", "adopted/box:1")
+    with tempfile.TemporaryDirectory(prefix="k", dir="/var/tmp") as work:
+        store = ["--storage-driver", "overlay", "--root", work + "/root", "--runroot", work + "/run"]
+        subprocess.run(["podman", *store, "pull", "-q", "--tls-verify=false", name], stdout=subprocess.DEVNULL, check=True)
+        fresh("system", "adopt", "--from", work + "/root")
+    push(fresh, name, registry.name("adopted/box:2"))
+    assert registry.digest("adopted/box:2") == registry.digest("adopted/box:1")
+    with BadRegistry() as bad:
+        result = fresh.result("push", INSECURE, name, bad.name("adopted/box:1"))
+        assert result.status == 125 and "write it out again" in result.err and "pull it again" in result.err, result
 
 
 def test_a_second_push_sends_nothing(fresh, bad, scratch):

@@ -100,6 +100,22 @@ TEST(ForeignLayers, AreTakenWithTheReasonNotToUseThem) {
   EXPECT_THAT(damage, IsEmpty());
 }
 
+TEST(ForeignLayers, AsWhatTheyCame) {
+  std::vector<std::string> damage;
+  const auto shipped = [&](const std::string& members) {
+    return parse_foreign_layers(concat(R"([{"id":")", hex('a'), '"', members, "}]"), damage)
+        .at(hex('a'))
+        .shipped;
+  };
+  const std::string digest = R"(,"compressed-diff-digest":"sha256:)" + hex('b') + '"';
+  EXPECT_EQ(shipped(digest + R"(,"compressed-size":5,"compression":2)"),
+            (ShippedBlob{{"sha256", hex('b')}, 5, Compression::gzip, {}}));
+  EXPECT_EQ(shipped(digest + R"(,"compressed-size":5,"compression":4)")->compression, Compression::zstd);
+  EXPECT_EQ(shipped(digest + R"(,"compressed-size":5,"compression":9)"), std::nullopt);
+  EXPECT_EQ(shipped(digest), std::nullopt);
+  EXPECT_EQ(shipped(R"(,"compressed-size":5,"compression":2)"), std::nullopt);
+}
+
 TEST(ForeignLayers, WhatIsNoIdNeverBecomesAPath) {
   for (const std::string& id :
        {std::string("../../etc"), std::string(), hex('A'), hex('a') + "/", std::string("l")}) {
