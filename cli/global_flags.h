@@ -42,7 +42,7 @@ inline constexpr auto global_flags = std::to_array<Flag>({
     text_flag("ssh", 0, "MODE", "How to speak SSH").not_yet().unlisted(),
     text_flag("storage-driver", 0, "DRIVER", "How root file systems are made: overlay, fuse-overlayfs or vfs")
         .one_of("overlay fuse-overlayfs vfs"),
-    array_flag("storage-opt", 0, "OPTION", "Option of the storage driver").not_yet(),
+    array_flag("storage-opt", 0, "OPTION", "additionalimagestore=DIR: read images from this store, too"),
     toggle("syslog", 0, "Send messages to syslog too").not_yet(),
     text_flag("tmpdir", 0, "DIR", "Directory of temporary files").not_yet(),
     toggle("transient-store", 0, "Forget containers at the next boot").not_yet(),

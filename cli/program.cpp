@@ -107,7 +107,8 @@ class Dispatcher {
             .argv = std::vector<std::string>(argv_.begin(), argv_.end()),
             .settings = {.root = global_text("root"),
                          .runroot = global_text("runroot"),
-                         .storage_driver = global_text("storage-driver")},
+                         .storage_driver = global_text("storage-driver"),
+                         .storage_options = global_list("storage-opt")},
             .out = out};
   }
 
@@ -117,6 +118,15 @@ class Dispatcher {
       if (auto value = level->find_text(name)) return *value;
     }
     return levels_.front().text(name);
+  }
+
+  std::vector<std::string> global_list(std::string_view name) const {
+    std::vector<std::string> all;
+    for (const Arguments& level : levels_) {
+      const std::vector<std::string> values = level.list(name);
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
   }
 
   void apply_log_level() const {

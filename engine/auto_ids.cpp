@@ -62,7 +62,7 @@ struct HighestIds {
 HighestIds highest_ids(const Engine& engine, const storage::Image& image) {
   const std::string text = read_in_r(engine, [&] {
     HighestIds highest;
-    for (const std::string& tree : image_trees(engine, image.id)) {
+    for (const std::string& tree : image_trees(engine, image.id, image.store)) {
       const sys::UniqueFd directory = sys::open_directory(AT_FDCWD, tree);
       const storage::TreeUsage usage = storage::measure_tree(directory.get());
       highest = {std::max(highest.uid, usage.highest_uid), std::max(highest.gid, usage.highest_gid)};

@@ -78,6 +78,7 @@ struct ContainerConfig {
   std::string created;   // RFC 3339 with nanoseconds
   std::string image_id;  // empty with --rootfs
   std::string image_name;
+  std::string image_store;                  // of an image that is not in our own store: the directory of its
   std::string rootfs;                       // --rootfs
   std::vector<std::string> create_command;  // the argv it was created by
 

@@ -145,6 +145,7 @@ void list_fields(Visitor& field, const ContainerConfig*) {
   field("created", &ContainerConfig::created);
   field("imageId", &ContainerConfig::image_id);
   field("imageName", &ContainerConfig::image_name);
+  field("imageStore", &ContainerConfig::image_store);
   field("rootfs", &ContainerConfig::rootfs);
   field("createCommand", &ContainerConfig::create_command);
   field("labels", &ContainerConfig::labels);

@@ -6,10 +6,10 @@
 #include <charconv>
 #include <optional>
 
+#include "engine/images.h"
 #include "engine/in_r.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
-#include "storage/layer/layer.h"
 #include "storage/tree_usage.h"
 
 namespace knarr::engine {
@@ -18,13 +18,8 @@ namespace {
 
 std::uint64_t image_bytes(const Engine& engine, const ContainerConfig& config) {
   if (config.image_id.empty()) return 0;  // --rootfs
-  std::uint64_t bytes = 0;
-  const auto record = engine.images().find_record(config.image_id);
-  if (!record) return 0;  // lost: what the container has written is there all the same
-  for (const storage::Digest& layer : record->layers) {
-    if (const auto meta = storage::LayerStore(engine.store()).find_layer(layer)) bytes += meta->tree_bytes;
-  }
-  return bytes;
+  const auto image = find_record_in(engine, config.image_id, config.image_store);
+  return image ? image->size : 0;
 }
 
 // The directory that is measured, and what in it is the image's.

@@ -5,6 +5,7 @@
 
 #include "engine/auto_ids.h"
 #include "engine/container_ids.h"
+#include "engine/images.h"
 #include "engine/lifecycle.h"
 #include "engine/record.h"
 #include "engine/run.h"
@@ -19,7 +20,7 @@ namespace {
 std::optional<storage::Image> resolve_image(const Engine& engine, const CreateOptions& options) {
   const std::string& name = options.request.image;
   if (!options.request.rootfs.empty()) return std::nullopt;
-  auto image = engine.images().find_record(name);
+  auto image = find_image_record(engine, name);
   if (!image) {
     NotFound error(concat("image \"", name, "\" is not in the local store"));
     error.set_hint("'knarr pull' fetches it from a registry, 'knarr load' from an archive");
@@ -27,7 +28,7 @@ std::optional<storage::Image> resolve_image(const Engine& engine, const CreateOp
   }
   // The record alone knows no names, and reading all of them is not needed: the container is called after the
   // one that was meant.
-  if (const auto full_name = engine.images().resolve_name(name)) image->names = {*full_name};
+  if (const auto full_name = resolve_image_name(engine, *image, name)) image->names = {*full_name};
   return image;
 }
 

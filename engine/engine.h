@@ -21,9 +21,10 @@ namespace knarr::engine {
 
 struct EngineOptions {
   rootless::PathOptions paths;
-  std::string storage_driver;                     // --storage-driver
-  std::function<void(const std::string&)> warn;   // one line for the user, not an error
-  std::function<void(const std::string&)> trace;  // a launch's steps and times; null: nobody asks
+  std::string storage_driver;                        // --storage-driver
+  std::vector<std::string> additional_image_stores;  // --storage-opt; empty: those of storage.conf
+  std::function<void(const std::string&)> warn;      // one line for the user, not an error
+  std::function<void(const std::string&)> trace;     // a launch's steps and times; null: nobody asks
 };
 
 class Engine {

@@ -59,6 +59,7 @@ void plan_source(const CreateRequest& request, const std::optional<storage::Imag
   if (image) {
     check_platform(request, *image);
     config.image_id = image->id;
+    config.image_store = image->store;
     config.image_name = full_image_name(request.image, *image);
   } else {
     config.rootfs = absolute_host_path(request, request.rootfs);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/helpers.h"
+#include "engine/images.h"
 #include "engine/in_r.h"
 #include "engine/spec/spec.h"
 #include "rootless/sys/error.h"
@@ -179,22 +180,18 @@ void require_layers(const Engine& engine, const storage::Image& image) {
 
 }  // namespace
 
-std::vector<std::string> image_trees(const Engine& engine, const std::string& name_or_id) {
-  const auto image = engine.images().find_record(name_or_id);
-  if (!image) throw NotFound(concat(name_or_id, ": image not known"));
+std::vector<std::string> image_trees(const Engine& engine, const std::string& image_id,
+                                     const std::string& store) {
+  const auto image = find_record_in(engine, image_id, store);
+  if (!image) throw NotFound(concat(image_id, ": image not known"));
   try {
-    require_layers(engine, *image);
+    // Those of others were looked at when the view was made.
+    if (image->store.empty()) require_layers(engine, *image);
   } catch (Error& error) {
     error.add_context("image " + name_of(engine, *image));
     throw;
   }
-  const storage::LayerStore layers(engine.store());
-  std::vector<std::string> trees;
-  trees.reserve(image->layers.size());
-  for (auto layer = image->layers.rbegin(); layer != image->layers.rend(); ++layer) {
-    trees.push_back(layers.tree_path(*layer));
-  }
-  return trees;
+  return layer_trees(engine, *image);
 }
 
 storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& config) {
@@ -209,7 +206,7 @@ storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& con
   plan.userxattr = overlay.userxattr;
   plan.fuse_program = overlay.fuse_program;
   plan.is_volatile = config.auto_remove;
-  plan.lowers = image_trees(engine, config.image_id);
+  plan.lowers = image_trees(engine, config.image_id, config.image_store);
   plan.upper = directory + "/upper";
   plan.work = directory + "/work";
   if (overlay.driver == storage::OverlayDriver::vfs) plan.directory = directory + "/rootfs";

@@ -11,8 +11,9 @@ namespace knarr::engine {
 
 // The trees of an image's layers, topmost first, as the kernel's overlay wants them. Layers that were not on
 // the disk when the machine stopped are read and compared first. Throws NotFound when the image or a layer is
-// missing, Error that says what is wrong with a damaged one (it is in trash/ then).
-std::vector<std::string> image_trees(const Engine& engine, const std::string& name_or_id);
+// missing, Error that says what is wrong with a damaged one (it is in trash/ then). `store`: Image::store.
+std::vector<std::string> image_trees(const Engine& engine, const std::string& image_id,
+                                     const std::string& store);
 
 // Pure look-up. Throws NotFound when the image or one of its layers is gone.
 storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& config);

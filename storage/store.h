@@ -12,6 +12,7 @@
 //   containers/<id>/                config.json, summary, status, upper/, work/, ctr.log
 //   names/<container name>          symlink to ../containers/<id>
 //   volumes/<name>/                 _data/, meta.json
+//   additional/<escaped path>/      views of stores that images are only read from (AdditionalStore)
 //   staging/<unique>/  trash/<unique>/   garbage unless somebody holds a flock on the directory
 //   downloads/<blob-hex>            the beginning of a layer as it is shipped: a pull that was ended goes on
 //                                   there; flocked while in use, garbage after a week

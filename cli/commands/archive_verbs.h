@@ -12,5 +12,6 @@ extern const Verb load_verb;
 extern const Verb save_verb;
 extern const Verb verify_layers_verb;
 extern const Verb system_check_verb;
+extern const Verb view_image_store_verb;
 
 }  // namespace knarr::cli

@@ -9,6 +9,7 @@
 #include "cli/program_table.h"
 #include "cli/quote.h"
 #include "cli/table.h"
+#include "engine/images.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::cli {
@@ -35,7 +36,7 @@ void add_containers(const engine::Engine& engine, CompletionAnswer& answer) {
 }
 
 void add_images(const engine::Engine& engine, CompletionAnswer& answer) {
-  for (const storage::Image& image : engine.images().list_images()) {
+  for (const storage::Image& image : engine::list_images(engine)) {
     for (const std::string& name : image.names) {
       // "debian" begins docker.io/library/debian:12, as it does for run.
       for (const std::string_view domain : {"", "docker.io/library/", "docker.io/", "localhost/"}) {

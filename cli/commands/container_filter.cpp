@@ -8,6 +8,7 @@
 #include "cli/flags.h"
 #include "cli/quote.h"
 #include "cli/text.h"
+#include "engine/images.h"
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
 
@@ -60,7 +61,7 @@ Test match_exit_code(const std::string& value) {
 Test match_ancestor(const engine::Engine& engine, const std::string& value) {
   std::string id;
   try {
-    if (const auto image = engine.images().find_image(value)) id = image->id;
+    if (const auto image = engine::find_image(engine, value)) id = image->id;
   } catch (const InvalidArgument&) {
     // No reference: it can only be the beginning of an id.
   }

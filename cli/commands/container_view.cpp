@@ -5,6 +5,7 @@
 
 #include "cli/table.h"
 #include "cli/text.h"
+#include "engine/images.h"
 #include "engine/record.h"
 #include "engine/signals.h"
 #include "engine/time_format.h"
@@ -413,7 +414,7 @@ Value describe(const Subject& subject) {
 Value inspect_container(const engine::Engine& engine, const std::string& id) {
   Subject subject{
       .engine = engine, .config = engine.load_config(id), .status = engine.status(id), .image = std::nullopt};
-  if (!subject.config.image_id.empty()) subject.image = engine.images().find_image(subject.config.image_id);
+  if (!subject.config.image_id.empty()) subject.image = engine::find_image(engine, subject.config.image_id);
   return describe(subject);
 }
 

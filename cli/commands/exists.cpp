@@ -2,6 +2,7 @@
 // container exists, image exists, volume exists: 0 or 1 and no word, for scripts.
 #include "cli/commands/engine_access.h"
 #include "cli/commands/verbs.h"
+#include "engine/images.h"
 
 namespace knarr::cli {
 
@@ -16,7 +17,7 @@ int run_container(const Invocation& invocation, const Arguments& arguments) {
 }
 
 int run_image(const Invocation& invocation, const Arguments& arguments) {
-  return open_engine(invocation).images().find_image(arguments.at(0)) ? 0 : 1;
+  return engine::find_image(open_engine(invocation), arguments.at(0)) ? 0 : 1;
 }
 
 int run_volume(const Invocation& invocation, const Arguments& arguments) {

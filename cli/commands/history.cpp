@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "cli/template/report.h"
 #include "cli/units.h"
+#include "engine/images.h"
 #include "engine/time_format.h"
 
 namespace knarr::cli {
@@ -114,7 +115,7 @@ void print_table(Output& out, const std::vector<Entry>& entries, const Style& st
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
-  const std::vector<Entry> entries = make_entries(engine.images().get_image(arguments.at(0)));
+  const std::vector<Entry> entries = make_entries(engine::get_image(engine, arguments.at(0)));
   const Style style{.full = arguments.boolean("no-trunc"), .human = arguments.boolean("human")};
   if (arguments.boolean("quiet")) {
     for (const Entry& entry : entries) invocation.out.line(show_id(entry, style));

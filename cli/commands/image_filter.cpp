@@ -10,6 +10,7 @@
 #include "cli/commands/image_view.h"
 #include "cli/flags.h"
 #include "cli/quote.h"
+#include "engine/images.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::cli {
@@ -53,7 +54,7 @@ Test match_containers(const engine::Engine& engine, const std::string& value) {
 
 Test match_time(const engine::Engine& engine, const std::string& name, const std::string& value) {
   const std::int64_t time =
-      name == "until" ? parse_filter_time(value) : image_created_ns(engine.images().get_image(value));
+      name == "until" ? parse_filter_time(value) : image_created_ns(engine::get_image(engine, value));
   if (name == "after" || name == "since") {
     return [time](const storage::Image& image) { return image_created_ns(image) > time; };
   }
@@ -67,8 +68,13 @@ Test make_test(const engine::Engine& engine, const std::string& name, const std:
       return image.names.empty() == wanted;
     };
   }
-  // This store has neither intermediate images nor read-only ones.
-  if (name == "intermediate" || name == "readonly") {
+  if (name == "readonly") {
+    return [wanted = parse_filter_boolean(name, value)](const storage::Image& image) {
+      return image.store.empty() != wanted;
+    };
+  }
+  // There are no intermediate images.
+  if (name == "intermediate") {
     return [wanted = parse_filter_boolean(name, value)](const storage::Image&) { return !wanted; };
   }
   if (name == "digest") {

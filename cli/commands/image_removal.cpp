@@ -2,6 +2,7 @@
 #include "cli/commands/image_removal.h"
 
 #include "cli/commands/image_view.h"
+#include "engine/images.h"
 #include "engine/lifecycle.h"
 #include "engine/trash.h"
 #include "rootless/sys/error.h"
@@ -46,7 +47,8 @@ void sweep_images(const engine::Engine& engine) {
 }
 
 RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id, bool force) {
-  const storage::Image image = engine.images().get_image(name_or_id);
+  const storage::Image image = engine::get_image(engine, name_or_id);
+  engine::require_writable(image, "remove");
   const std::string name = engine.images().resolve_name(name_or_id).value_or("");
   if (image.names.size() <= 1) return remove_whole_image(engine, image, force);
   if (!name.empty()) {

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/image_view.h"
 
-#include <algorithm>
-
 #include "cli/text.h"
+#include "engine/images.h"
 #include "engine/record.h"
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
-#include "storage/layer/layer.h"
 #include "storage/overlay/driver.h"
 
 namespace knarr::cli {
@@ -56,10 +54,7 @@ Value history_value(const std::vector<storage::ImageHistory>& history) {
 
 // The layers' trees, topmost first: what the kernel's overlay gets.
 Value graph_driver_value(const engine::Engine& engine, const storage::Image& image) {
-  const storage::LayerStore layers(engine.store());
-  std::vector<std::string> trees;
-  for (const storage::Digest& layer : image.layers) trees.push_back(layers.tree_path(layer));
-  std::reverse(trees.begin(), trees.end());
+  const std::vector<std::string> trees = engine::layer_trees(engine, image);
   Value data = Value::map();
   if (!trees.empty()) data.set("UpperDir", trees.front());
   if (trees.size() > 1) data.set("LowerDir", join({trees.begin() + 1, trees.end()}, ":"));

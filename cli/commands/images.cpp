@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/images.h"
+
 #include <algorithm>
 #include <set>
 
@@ -88,6 +90,19 @@ void print_ids(Output& out, const std::vector<Row>& rows, bool full) {
   }
 }
 
+bool is_read_only(const Row& row) {
+  return !row.image->store.empty();
+}
+
+// Only where there is one, as podman has it.
+void add_read_only_column(std::vector<std::vector<std::string>>& table, const std::vector<Row>& rows) {
+  if (std::none_of(rows.begin(), rows.end(), is_read_only)) return;
+  const std::size_t titles = table.size() - rows.size();
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    table[i].push_back(i < titles ? "R/O" : is_read_only(rows[i - titles]) ? "true" : "false");
+  }
+}
+
 void print_table(Output& out, const std::vector<Row>& rows, const Arguments& arguments) {
   const bool digests = arguments.boolean("digests");
   std::vector<std::vector<std::string>> table;
@@ -102,6 +117,7 @@ void print_table(Output& out, const std::vector<Row>& rows, const Arguments& arg
       table[i].insert(table[i].begin() + 2, i < titles ? "DIGEST" : render(rows[i - titles].image->manifest));
     }
   }
+  add_read_only_column(table, rows);
   out.append(render_table(table));
 }
 
@@ -120,6 +136,7 @@ Value json_image(const storage::Image& image, std::size_t containers) {
       .set("History", image.names)
       .set("Names", image.names);
   if (image.names.empty()) value.set("Dangling", true);
+  if (!image.store.empty()) value.set("ReadOnly", true);
   value.set("Created", image_created_ns(image) / engine::ns_per_second)
       .set("CreatedAt", Value::time(image_created_ns(image)));
   return value;
@@ -148,7 +165,7 @@ Value template_row(const Row& row, std::size_t containers, bool full) {
       .set("History", join(image.names, ", "))
       .set("ParentId", "")
       .set("Dangling", image.names.empty())
-      .set("ReadOnly", false);
+      .set("ReadOnly", !image.store.empty());
   return value;
 }
 
@@ -170,7 +187,7 @@ void print_formatted(const engine::Engine& engine, const std::string& format, Ou
   }
   const templates::Report report{
       .name = "images",
-      .titles = {{"ID", "IMAGE ID"}, {"Id", "IMAGE ID"}, {"CreatedSince", "CREATED"}},
+      .titles = {{"ID", "IMAGE ID"}, {"Id", "IMAGE ID"}, {"CreatedSince", "CREATED"}, {"ReadOnly", "R/O"}},
       .with_titles = !arguments.boolean("noheading")};
   std::vector<Value> values;
   for (const Row& row : rows) {
@@ -182,7 +199,7 @@ void print_formatted(const engine::Engine& engine, const std::string& format, Ou
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   std::vector<storage::Image> images = filter_images(
-      engine, engine.images().list_images([](const Error& damage) { log_warning(damage.message()); }),
+      engine, engine::list_images(engine, [](const Error& damage) { log_warning(damage.message()); }),
       arguments.list("filter"));
   std::vector<Row> rows = make_rows(images);
   if (!arguments.positional().empty()) {

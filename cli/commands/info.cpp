@@ -13,6 +13,7 @@
 #include "cli/template/template.h"
 #include "cli/template/yaml.h"
 #include "cli/text.h"
+#include "engine/images.h"
 #include "engine/time_format.h"
 #include "rootless/capability.h"
 #include "rootless/sys/error.h"
@@ -186,7 +187,7 @@ Value store_value(const engine::Engine& engine) {
       .set("GraphRootUsed", "graphRootUsed", bytes(space.f_blocks - space.f_bfree))
       .set("GraphStatus", "graphStatus", overlay_status(overlay))
       .set("ImageStore", "imageStore",
-           Section("ImageStore").set("Number", "number", engine.images().list_images().size()))
+           Section("ImageStore").set("Number", "number", engine::list_images(engine).size()))
       .set("RunRoot", "runRoot", paths.run_root)
       .set("VolumePath", "volumePath", paths.store_root + "/volumes");
 }

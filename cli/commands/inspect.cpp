@@ -13,6 +13,7 @@
 #include "cli/template/report.h"
 #include "cli/template/template.h"
 #include "engine/container_size.h"
+#include "engine/images.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::cli {
@@ -39,9 +40,9 @@ std::optional<Value> find_container(const engine::Engine& engine, const std::str
   return value;
 }
 
-std::optional<Value> find_image(const engine::Engine& engine, const std::string& name) {
+std::optional<Value> describe_image(const engine::Engine& engine, const std::string& name) {
   try {
-    const auto image = engine.images().find_image(name);
+    const auto image = engine::find_image(engine, name);
     if (!image) return std::nullopt;
     return inspect_image(engine, *image);
   } catch (const InvalidArgument&) {
@@ -62,7 +63,7 @@ std::optional<Value> find_volume(const engine::Engine& engine, const std::string
 Find find_any(const engine::Engine& engine, bool with_size) {
   return [&engine, with_size](const std::string& name) {
     auto value = find_container(engine, name, with_size);
-    if (!value) value = find_image(engine, name);
+    if (!value) value = describe_image(engine, name);
     if (!value) value = find_volume(engine, name);
     return value;
   };
@@ -73,7 +74,7 @@ Find find_by_type(const engine::Engine& engine, const std::string& type, bool wi
   if (type == "container") {
     return [&engine, with_size](const std::string& name) { return find_container(engine, name, with_size); };
   }
-  if (type == "image") return [&engine](const std::string& name) { return find_image(engine, name); };
+  if (type == "image") return [&engine](const std::string& name) { return describe_image(engine, name); };
   if (type == "volume") return [&engine](const std::string& name) { return find_volume(engine, name); };
   if (type == "pod" || type == "network") throw Unsupported(concat("--type=", type, " is not supported yet"));
   throw InvalidArgument(

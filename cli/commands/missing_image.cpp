@@ -4,6 +4,7 @@
 #include "cli/commands/image_source_flags.h"
 #include "cli/errors.h"
 #include "engine/helpers.h"
+#include "engine/images.h"
 #include "storage/transport.h"
 
 namespace knarr::cli {
@@ -17,8 +18,9 @@ bool agrees(const std::string& wanted, const std::string& has) {
 }
 
 bool is_present(const engine::Engine& engine, const std::string& name, const storage::Platform& wanted) {
-  if (wanted == storage::Platform{}) return engine.images().resolve_name(name).has_value();
-  const auto image = engine.images().find_record(name);
+  // The name alone is cheaper to find than the record.
+  if (wanted == storage::Platform{} && engine.images().resolve_name(name)) return true;
+  const auto image = engine::find_image_record(engine, name);
   return image && agrees(wanted.os, image->os) && agrees(wanted.architecture, image->architecture) &&
          agrees(wanted.variant, image->variant);
 }

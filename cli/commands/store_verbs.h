@@ -136,4 +136,15 @@ inline constexpr Verb system_check_description = {
     .topic = Topic::engine,
 };
 
+inline constexpr Verb view_image_store_description = {
+    .paths = {"system view-image-store"},
+    .usage = "DIR",
+    .summary = "Look what is in an additional image store: done by other commands when it has changed",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .topic = Topic::engine,
+    .completion = Completion::directories,
+    .hidden = true,
+};
+
 }  // namespace knarr::cli

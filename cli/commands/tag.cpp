@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/engine_access.h"
 #include "cli/commands/verbs.h"
+#include "engine/images.h"
 #include "rootless/sys/error.h"
 #include "storage/reference.h"
 
@@ -10,7 +11,8 @@ namespace {
 
 int run_tag(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
-  const storage::Image image = engine.images().get_image(arguments.at(0));
+  const storage::Image image = engine::get_image(engine, arguments.at(0));
+  engine::require_writable(image, "tag");
   std::vector<storage::Reference> names;
   for (std::size_t i = 1; i < arguments.positional().size(); ++i) {
     names.push_back(storage::normalize(storage::parse_reference(arguments.at(i))));
@@ -39,7 +41,8 @@ std::vector<std::string> names_to_remove(const engine::Engine& engine, const sto
 
 int run_untag(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
-  const storage::Image image = engine.images().get_image(arguments.at(0));
+  const storage::Image image = engine::get_image(engine, arguments.at(0));
+  engine::require_writable(image, "untag");
   for (const std::string& name : names_to_remove(engine, image, arguments)) {
     engine.images().untag_name(storage::parse_reference(name));
   }

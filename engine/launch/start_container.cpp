@@ -4,6 +4,7 @@
 #include <map>
 
 #include "engine/etc_files.h"
+#include "engine/images.h"
 #include "engine/live_container.h"
 #include "engine/rootfs.h"
 #include "engine/seccomp/filter.h"
@@ -38,7 +39,10 @@ std::map<std::string, std::vector<std::string>> find_mounted_images(const Engine
                                                                     const ContainerConfig& config) {
   std::map<std::string, std::vector<std::string>> trees;
   for (const MountRequest& mount : config.mounts) {
-    if (mount.type == MountRequest::Type::image) trees[mount.source] = image_trees(engine, mount.source);
+    if (mount.type != MountRequest::Type::image) continue;
+    const auto image = find_image_record(engine, mount.source);
+    if (!image) throw NotFound(concat(mount.source, ": image not known"));
+    trees[mount.source] = image_trees(engine, image->id, image->store);
   }
   return trees;
 }

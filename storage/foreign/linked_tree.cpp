@@ -106,7 +106,8 @@ void check_directory_attributes(int fd, TreeUse use) {
     if (attribute.ends_with(".overlay.redirect") || attribute.ends_with(".override_stat"))
       refuse_attribute(attribute);
     if (use == TreeUse::check && attribute == "trusted.overlay.opaque") {
-      Unsupported error("it is opaque by an attribute that only root's overlays heed");
+      Unsupported error(
+          "it is opaque by trusted.overlay.opaque, which an overlay with userxattr does not heed");
       error.set_hint("take the image over instead: knarr system adopt --from STORE IMAGE");
       throw error;
     }

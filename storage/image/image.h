@@ -58,6 +58,8 @@ struct Image {
   std::vector<std::uint64_t> layer_sizes;  // bytes of the unpacked files, same order
   std::uint64_t size = 0;                  // their sum
   std::vector<std::string> names;          // full names that point at it, sorted; filled on reading
+  // The directory of the additional store it was found in, which is only read; empty: our own store.
+  std::string store;
 };
 
 }  // namespace knarr::storage

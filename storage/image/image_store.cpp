@@ -332,6 +332,15 @@ std::string read_blob(const Store& store, const Digest& digest, std::size_t max_
   return sys::read_file(store.fd(), blob_path(digest), max_bytes);
 }
 
+// Also in a view of another store: containers use copies of its images too.
+bool has_record_anywhere(const Store& store, std::string_view id) {
+  if (has_record(store, id)) return true;
+  const std::vector<std::string> views = sys::list_directory(store.fd(), "additional");
+  return std::any_of(views.begin(), views.end(), [&](const std::string& view) {
+    return sys::stat_at(store.fd(), concat("additional/", view, '/', record_path(id))).has_value();
+  });
+}
+
 }  // namespace
 
 LayerClaim::LayerClaim(const Store& store, const std::vector<Digest>& layers)
@@ -454,7 +463,7 @@ std::vector<std::string> ImageStore::find_unreferenced() const {
   };
   add_unneeded("layers");
   for (MappedCopy& copy : list_mapped_copies()) {
-    if (!has_record(store_, copy.image_id)) found.push_back(std::move(copy.path));
+    if (!has_record_anywhere(store_, copy.image_id)) found.push_back(std::move(copy.path));
   }
   if (needs.may_need_any_blob()) return found;
   for (const std::string& algorithm : sys::list_directory(store_.fd(), "blobs"))

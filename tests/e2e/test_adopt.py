@@ -2,6 +2,7 @@
 """Images of podman, buildah and skopeo become ours without being pulled again."""
 
 import fcntl
+import json
 import os
 import shutil
 import tempfile
@@ -253,3 +254,114 @@ def test_a_check_says_what_it_cannot_prove(fresh, podman):
     fresh("unshare", "rm", path)
     result = fresh.result("system", "check")
     assert result.status == 1 and "Damaged: layer sha256:" in result.out, result
+
+
+# Additional stores: images are used where they are. Root's podman marks opaque directories in a way that our overlays
+# do not see, so those of root are about what becomes of such an image.
+
+@pytest.fixture
+def further(fresh, podman):
+    """A function that runs the engine with podman's store as an additional one."""
+    podman.load("rich", RICH)
+    return lambda *arguments, **more: fresh("--storage-opt", f"additionalimagestore={podman.root}", *arguments, **more)
+
+
+@pytest.mark.rootless_only
+def test_an_image_of_an_additional_store_runs_where_it_is(fresh, podman, further):
+    before = podman.listing()
+    script = "cat /data/kept; ls /opaque; [ -e /data/removed ] || echo removed; stat -c %u:%g /high-owner; echo x > /new"
+    assert further("run", "--rm", RICH, "sh", "-c", script).split() == ["kept", "new", "removed", "61234:60001"]
+    assert os.listdir(fresh.root + "/layers") == []
+    assert podman.listing() == before
+    assert fresh.fails(125, "run", "--rm", RICH, "true")
+
+
+@pytest.mark.needs_ids
+@pytest.mark.rootless_only
+def test_a_container_with_other_ids_runs_an_image_of_an_additional_store(fresh, podman, further):
+    script = "stat -c %u:%g /data/kept /high-owner; cat /data/kept; ls /opaque; [ -e /data/removed ] || echo removed"
+    before = podman.listing()
+    plain = further("run", "--rm", RICH, "sh", "-c", script)
+    assert further("run", "--rm", "--userns=keep-id", "-u", "0", RICH, "sh", "-c", script) == plain
+    assert os.listdir(fresh.root + "/layers") == []
+    assert podman.listing() == before
+
+
+@pytest.mark.rootless_only
+def test_images_of_an_additional_store_are_listed_as_read_only(fresh, podman, further, image):
+    fresh("load", "-q", "-i", image("busybox"))
+    assert "R/O" not in fresh("images")
+    titles, *rows = further("images").splitlines()
+    assert titles.split()[-1] == "R/O"
+    assert {row.split()[0]: row.split()[-1] for row in rows} == {"localhost/busybox": "false", "localhost/rich": "true"}
+    assert further("images", "-f", "readonly=true", "--format", "{{.Repository}} {{.ReadOnly}}") == "localhost/rich true"
+    assert [entry.get("ReadOnly", False) for entry in json.loads(further("images", "--format", "json", "localhost/rich:latest"))] == [True]
+    assert further("image", "exists", RICH) == ""
+    assert json.loads(further("inspect", RICH))[0]["GraphDriver"]["Data"]["UpperDir"] == podman.tree(podman.layers(RICH)[0])
+
+
+@pytest.mark.rootless_only
+def test_read_only_images_are_neither_removed_nor_tagged(fresh, podman, further):
+    option = ("--storage-opt", f"additionalimagestore={podman.root}")
+    identity = podman.image(RICH)["id"]
+    assert fresh.error(*option, "rmi", "-f", RICH) == f'Error: cannot remove read-only image "{identity}"'
+    assert fresh.error(*option, "tag", RICH, "localhost/mine") == f'Error: cannot tag read-only image "{identity}"'
+    assert further("rmi", "-a", "-f") == "" and further("image", "prune", "-a", "-f") == ""
+    assert "localhost/rich" in further("images")
+
+
+@pytest.mark.rootless_only
+def test_a_container_remembers_the_store_of_its_image(fresh, podman, further):
+    further("create", "--name", "c", RICH, "cat", "/data/kept")
+    assert fresh("start", "-a", "c") == "kept"
+    assert fresh("start", "-a", "c") == "kept"
+    assert fresh.inspect("c")["ImageName"] == RICH
+    podman.program("buildah", "rmi", "-f", RICH)
+    assert "image not known" in fresh.fails(125, "start", "-a", "c")
+
+
+def test_what_changes_in_an_additional_store_is_seen(fresh, podman, further):
+    assert "busybox" not in further("images")
+    podman.load("busybox", BUSYBOX)
+    assert further("run", "--rm", BUSYBOX, "echo", "seen") == "seen"
+    podman.program("buildah", "rmi", "-f", BUSYBOX)
+    assert "busybox" not in further("images")
+
+
+def test_own_images_come_first(fresh, podman, further, image):
+    fresh("load", "-q", "-i", image("busybox"))
+    podman.load("rich", BUSYBOX)
+    assert further("run", "--rm", BUSYBOX, "sh", "-c", "[ -e /data/kept ] || echo mine") == "mine"
+
+
+@pytest.mark.rootless_only
+def test_additional_stores_come_from_storage_conf(fresh, podman, further, scratch):
+    conf = os.path.join(scratch, "storage.conf")
+    with open(conf, "w") as file:
+        file.write(f'[storage.options]\nadditionalimagestores = [ "{podman.root}", # images\n]\n')
+    environment = {"CONTAINERS_STORAGE_CONF": conf}
+    assert fresh("run", "--rm", RICH, "cat", "/data/kept", env=environment) == "kept"
+    assert fresh("--storage-opt", f"imagestore={scratch}", "images", "-q", env=environment) == ""
+
+
+def test_an_image_that_cannot_be_used_where_it_is_is_named(fresh, podman, further):
+    [*_, lowest] = podman.layers(RICH)
+    podman.sh(': > "$1/bin/busybox"', podman.tree(lowest))
+    result = fresh.result("--storage-opt", f"additionalimagestore={podman.root}", "run", "--rm", RICH, "true")
+    assert result.status == 125 and f"image {RICH}: layer {lowest}: /bin/busybox has 0 bytes of" in result.err, result
+
+
+def test_an_additional_store_that_is_not_there_is_named(fresh, scratch):
+    result = fresh.result("--storage-opt", f"additionalimagestore={scratch}/none", "images")
+    assert result.status == 0 and f"reading the store {scratch}/none: there is no such directory" in result.err, result
+    assert "must be an absolute path" in fresh.error("--storage-opt", "additionalimagestore=none", "images")
+    assert "only additionalimagestore=DIR is" in fresh.error("--storage-opt", "overlay.mountopt=nodev", "images")
+
+
+def test_an_image_that_would_be_wrong_where_it_is_can_be_adopted(fresh, podman, further, identity):
+    if identity != "root":
+        pytest.skip("only the podman of root marks opaque directories by trusted.overlay.opaque")
+    result = fresh.result("--storage-opt", f"additionalimagestore={podman.root}", "run", "--rm", RICH, "ls", "/opaque")
+    assert result.status == 125 and "/opaque: it is opaque by trusted.overlay.opaque" in result.err, result
+    adopt(fresh, podman)
+    assert fresh("run", "--rm", RICH, "ls", "/opaque") == "new"

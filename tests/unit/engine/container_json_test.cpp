@@ -33,6 +33,7 @@ ContainerConfig unusual_config() {
   config.created = "2026-11-23T12:00:00.000000001Z";
   config.image_id = std::string(64, 'b');
   config.image_name = "docker.io/library/debian:latest";
+  config.image_store = "/other";
   config.rootfs = "/srv/tree";
   config.create_command = {"knarr", "run", "debian"};
   config.entrypoint = {"/entry", "a b"};
