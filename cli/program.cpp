@@ -39,10 +39,9 @@ class BadLogLevel : public InvalidArgument {
 // mistyped.
 bool is_planned(std::string_view verb) {
   static constexpr std::array planned = {
-      "artifact", "auto-update", "build",   "commit",  "compose", "diff",     "events", "export",
-      "generate", "healthcheck", "init",    "kube",    "machine", "manifest", "mount",  "network",
-      "pause",    "play",        "pod",     "port",    "push",    "quadlet",  "save",   "secret",
-      "stats",    "umount",      "unmount", "unpause", "update"};
+      "artifact", "auto-update", "build",    "commit", "compose", "events",  "generate", "healthcheck", "init",
+      "kube",     "machine",     "manifest", "mount", "network", "pause",   "play",     "pod",         "port",
+      "push",     "quadlet",     "secret",   "stats",   "umount", "unmount", "unpause", "update"};
   return std::find(planned.begin(), planned.end(), verb) != planned.end();
 }
 

@@ -65,6 +65,13 @@ rootless::IdMaps container_maps(const Engine& engine, const ContainerConfig& con
   return plan_id_maps(config, engine.host());
 }
 
+std::function<std::uint32_t(std::uint32_t)> seen_through(const rootless::IdMap& map) {
+  static constexpr std::uint32_t nobody = 65534;
+  return [inside = rootless::swap_sides(map)](std::uint32_t id) {
+    return rootless::map_to_outside(inside, id).value_or(nobody);
+  };
+}
+
 Owner container_owner(const Engine& engine, const ContainerConfig& config, int root_fd) {
   const auto room = std::make_unique<Room>();
   const init::UserSpec spec = init::parse_user_spec(config.user.empty() ? nullptr : config.user.c_str());

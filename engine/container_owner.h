@@ -4,6 +4,9 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <functional>
+
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "rootless/id_map.h"
@@ -13,6 +16,9 @@ namespace knarr::engine {
 // The ids of a container, inside → R: those of its own user namespace, or of the container whose namespace it
 // shares. A namespace given by path counts as one with the ids of R.
 rootless::IdMaps container_maps(const Engine& engine, const ContainerConfig& config);
+
+// From ids of R to those the container sees: nobody's for what is not in its map.
+std::function<std::uint32_t(std::uint32_t)> seen_through(const rootless::IdMap& map);
 
 struct Owner {
   uid_t uid = 0;

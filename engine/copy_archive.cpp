@@ -22,16 +22,12 @@ void require_directory(const CopyPlace& place) {
       concat("\"", place.text(), "\": the destination must be a directory when copying from standard input"));
 }
 
-using IdFunction = std::function<std::uint32_t(std::uint32_t)>;
-
-// What has no place in the map is nobody's to the one side, and left to the kernel to refuse on the other.
-IdFunction map_by(rootless::IdMap map, std::uint32_t otherwise) {
-  return [map = std::move(map), otherwise](std::uint32_t id) {
-    return rootless::map_to_outside(map, id).value_or(otherwise);
-  };
+// What the container does not map is left to the kernel to refuse.
+std::function<std::uint32_t(std::uint32_t)> owner_in_r(rootless::IdMap map) {
+  static constexpr std::uint32_t no_id = UINT32_MAX - 1;
+  return
+      [map = std::move(map)](std::uint32_t id) { return rootless::map_to_outside(map, id).value_or(no_id); };
 }
-
-constexpr std::uint32_t nobody = 65534, no_id = UINT32_MAX - 1;
 
 // Of one thing, or of what is in a directory: see find_source().
 void archive_source(const CopyPlace& place, storage::TarWriter& writer, storage::TreeArchiveOptions& options,
@@ -61,8 +57,7 @@ void copy_to_archive(const Engine& engine, const CopyEnd& source) {
   enter_copying(engine);
   const CopyPlace from(engine, source);
   const rootless::IdMaps maps = container_maps(engine, engine.load_config(source.container_id));
-  storage::TreeArchiveOptions options{.map_uid = map_by(rootless::swap_sides(maps.uids), nobody),
-                                      .map_gid = map_by(rootless::swap_sides(maps.gids), nobody)};
+  storage::TreeArchiveOptions options{.map_uid = seen_through(maps.uids), .map_gid = seen_through(maps.gids)};
   storage::TarWriter writer(
       [](std::string_view bytes) { sys::write_all(STDOUT_FILENO, bytes, "standard output"); });
   archive_source(from, writer, options, [&engine](const std::string& line) { engine.warn(line); });
@@ -80,8 +75,8 @@ void copy_from_archive(const Engine& engine, const CopyEnd& destination, const C
   } else {
     // The archive knows the ids of the container, files have those of R.
     const rootless::IdMaps maps = container_maps(engine, engine.load_config(destination.container_id));
-    insert.map_uid = map_by(maps.uids, no_id);
-    insert.map_gid = map_by(maps.gids, no_id);
+    insert.map_uid = owner_in_r(maps.uids);
+    insert.map_gid = owner_in_r(maps.gids);
   }
   for (const std::string& line : storage::insert_archive(storage::stream_of(STDIN_FILENO, "standard input"),
                                                          to.root_fd(), to.text(), insert)) {

@@ -28,6 +28,25 @@ inline constexpr Verb load_description = {
     .topic = Topic::images,
 };
 
+inline constexpr auto export_flags = std::to_array<Flag>({
+    text_flag("output", 'o', "FILE", "Write to a file instead of standard output")
+        .completed_by(Completion::files),
+});
+static_assert(is_well_formed(export_flags));
+
+inline constexpr Verb export_description = {
+    .paths = {"export", "container export"},
+    .usage = "[options] CONTAINER",
+    .summary = "Write a container's files to a tar",
+    .description =
+        "All its image has and it has written, as one tree, running or not; what is in volumes is left out.",
+    .examples = "export -o web.tar web\nexport web | knarr import - web:flat",
+    .flags = export_flags,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .completion = Completion::containers,
+};
+
 inline constexpr auto import_flags = std::to_array<Flag>({
     text_flag("arch", 0, "ARCH", "Architecture of the image"),
     array_flag("change", 'c', "INSTRUCTION", "Apply CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, ..."),

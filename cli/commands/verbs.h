@@ -9,13 +9,16 @@ namespace knarr::cli {
 extern const Verb attach_verb;
 extern const Verb complete_verb;
 extern const Verb completion_verb;
+extern const Verb container_diff_verb;
 extern const Verb container_exists_verb;
 extern const Verb container_inspect_verb;
 extern const Verb container_prune_verb;
 extern const Verb cp_verb;
 extern const Verb create_verb;
+extern const Verb diff_verb;
 extern const Verb exec_verb;
 extern const Verb history_verb;
+extern const Verb image_diff_verb;
 extern const Verb image_exists_verb;
 extern const Verb image_inspect_verb;
 extern const Verb image_prune_verb;

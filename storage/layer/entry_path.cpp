@@ -9,9 +9,7 @@
 namespace knarr::storage {
 namespace {
 
-constexpr std::string_view whiteout_prefix = ".wh.";
 constexpr std::string_view reserved_prefix = ".wh..wh.";
-constexpr std::string_view opaque_name = ".wh..wh..opq";
 
 }  // namespace
 
@@ -52,7 +50,7 @@ WhiteoutName parse_whiteout(std::string_view clean_path) {
   if (start == std::string_view::npos) return {};
   if (start > 0) ++start;
   const std::string_view name = clean_path.substr(start);  // from the first component that is one
-  if (name == opaque_name) return {Whiteout::opaque, {}};
+  if (name == opaque_whiteout) return {Whiteout::opaque, {}};
   const bool is_leaf = name.find('/') == std::string_view::npos;
   if (name.starts_with(reserved_prefix) && !name.starts_with(".wh..wh..opq/"))
     return {Whiteout::reserved, {}};

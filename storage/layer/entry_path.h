@@ -19,6 +19,9 @@ std::string clean_entry_path(std::string_view path);
 std::string_view parent_of(std::string_view clean_path);  // empty: the root
 std::string_view leaf_of(std::string_view clean_path);
 
+constexpr std::string_view whiteout_prefix = ".wh.";
+constexpr std::string_view opaque_whiteout = ".wh..wh..opq";
+
 enum class Whiteout {
   none,
   name,      // ".wh.NAME" hides NAME of the layers below

@@ -64,6 +64,14 @@ void TreeArchiver::add_content(int directory_fd, const std::string& prefix) {
 }
 
 void TreeArchiver::add(int directory_fd, const std::string& name, const std::string& path) {
+  add(directory_fd, name, path, Depth::all);
+}
+
+void TreeArchiver::add_alone(int directory_fd, const std::string& name, const std::string& path) {
+  add(directory_fd, name, path, Depth::alone);
+}
+
+void TreeArchiver::add(int directory_fd, const std::string& name, const std::string& path, Depth depth) {
   const auto info = sys::stat_at(directory_fd, name, AT_SYMLINK_NOFOLLOW);
   if (!info) return;  // gone meanwhile
   const auto type = type_of(info->st_mode);
@@ -75,9 +83,10 @@ void TreeArchiver::add(int directory_fd, const std::string& name, const std::str
   entry.uid = options_.map_uid ? options_.map_uid(info->st_uid) : info->st_uid;
   entry.gid = options_.map_gid ? options_.map_gid(info->st_gid) : info->st_gid;
   entry.mtime = info->st_mtim;
+  if (options_.newest && entry.mtime.tv_sec >= *options_.newest) entry.mtime = {*options_.newest, 0};
   entry.device_major = major(info->st_rdev);
   entry.device_minor = minor(info->st_rdev);
-  if (*type == TarType::directory) return add_directory(directory_fd, name, std::move(entry));
+  if (*type == TarType::directory) return add_directory(directory_fd, name, std::move(entry), depth);
   if (info->st_nlink > 1) {
     const auto [known, is_new] = known_.try_emplace({info->st_dev, info->st_ino}, path);
     if (!is_new) {
@@ -91,12 +100,13 @@ void TreeArchiver::add(int directory_fd, const std::string& name, const std::str
   writer_.add(entry);
 }
 
-void TreeArchiver::add_directory(int parent_fd, const std::string& name, TarEntry entry) {
+void TreeArchiver::add_directory(int parent_fd, const std::string& name, TarEntry entry, Depth depth) {
   if (depth_ == static_cast<int>(max_path_depth))
     throw Error(concat("archiving ", entry.path, ": more than ", max_path_depth, " directories deep"));
   const sys::UniqueFd directory = sys::open_at(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  entry.xattrs = read_xattrs(directory.get());
+  read_attributes(directory.get(), entry);
   writer_.add(entry);
+  if (depth == Depth::alone) return;
   ++depth_;
   add_content(directory.get(), entry.path + "/");
   --depth_;
@@ -109,9 +119,20 @@ void TreeArchiver::add_file(int parent_fd, const std::string& name, TarEntry ent
   if (::fstat(file.get(), &info) < 0) throw_errno("reading ", entry.path);
   if (!S_ISREG(info.st_mode)) throw Conflict(concat(entry.path, " is being replaced"));
   entry.size = static_cast<std::uint64_t>(info.st_size);
-  entry.xattrs = read_xattrs(file.get());
+  read_attributes(file.get(), entry);
   writer_.add(entry);
   copy_content(file.get(), entry.path);
+}
+
+void TreeArchiver::read_attributes(int fd, TarEntry& entry) const {
+  entry.xattrs = read_xattrs(fd);
+  const auto noted = options_.heed_owner_notes ? read_owner_note(fd) : std::nullopt;
+  if (!noted) return;
+  entry.uid = noted->uid;
+  entry.gid = noted->gid;
+  // The note has the set-id bits of a mode that nobody has changed since.
+  constexpr std::uint32_t set_id_bits = 06000;
+  if ((noted->mode & ~set_id_bits) == entry.mode) entry.mode = noted->mode;
 }
 
 void TreeArchiver::copy_content(int fd, const std::string& path) {

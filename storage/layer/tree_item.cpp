@@ -67,13 +67,14 @@ void set_xattrs(int fd, const std::vector<TarXattr>& xattrs) {
   }
 }
 
+constexpr const char* owner_note = "user.containers.override_stat";
+
 // The owner of an inode that cannot be changed, for fuse-overlayfs: "uid:gid:mode".
 void note_owner(int fd, const Attributes& attributes) {
   char text[64];
   const int length =
       std::snprintf(text, sizeof text, "%u:%u:0%o", attributes.uid, attributes.gid, attributes.mode);
-  if (::fsetxattr(fd, "user.containers.override_stat", text, static_cast<std::size_t>(length), 0) < 0 &&
-      errno != ENOTSUP) {
+  if (::fsetxattr(fd, owner_note, text, static_cast<std::size_t>(length), 0) < 0 && errno != ENOTSUP) {
     throw_errno("noting its owner");
   }
 }
@@ -106,6 +107,14 @@ TreePolicy policy_of_this_process() {
   policy.in_initial_namespace = own && own->st_ino == initial_user_namespace;
   policy.single_id = mapped_ids("/proc/self/uid_map") == 1 && mapped_ids("/proc/self/gid_map") == 1;
   return policy;
+}
+
+std::optional<OwnerNote> read_owner_note(int fd) {
+  char text[64] = {};
+  if (::fgetxattr(fd, owner_note, text, sizeof text - 1) <= 0) return std::nullopt;
+  OwnerNote note;
+  if (std::sscanf(text, "%u:%u:%o", &note.uid, &note.gid, &note.mode) != 3) return std::nullopt;
+  return note;
 }
 
 bool is_allowed_xattr(std::string_view name) {

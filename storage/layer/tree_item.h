@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,12 @@ struct Attributes {
   std::vector<TarXattr> xattrs;  // allowed ones only
 };
 Attributes take_attributes(TarEntry& entry);
+
+// The owner and the mode an image wants where TreePolicy::single_id kept it from having them.
+struct OwnerNote {
+  std::uint32_t uid = 0, gid = 0, mode = 0;
+};
+std::optional<OwnerNote> read_owner_note(int fd);
 
 // Attributes an image may set: user.* that are no engine's, and security.capability. Others could turn a
 // file into something else for overlay, or need rights we do not have.

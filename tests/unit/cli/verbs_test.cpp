@@ -60,15 +60,15 @@ TEST(Verbs, OnlyArchivesAndRegistriesLiveInOtherPrograms) {
   for (const Verb* known : knarr_program.verbs) {
     if (known->run == nullptr) elsewhere.emplace_back(concat(known->helper, ' ', known->paths[0]));
   }
-  EXPECT_THAT(elsewhere, ::testing::UnorderedElementsAre(
-                             "knarr-store import", "knarr-store load", "knarr-store save",
-                             "knarr-store system adopt", "knarr-store system check", "knarr-registry login",
-                             "knarr-registry logout", "knarr-registry pull", "knarr-registry push",
-                             "knarr-registry search", "knarr-registry manifest add",
-                             "knarr-registry manifest annotate", "knarr-registry manifest create",
-                             "knarr-registry manifest exists", "knarr-registry manifest inspect",
-                             "knarr-registry manifest push", "knarr-registry manifest remove",
-                             "knarr-registry manifest rm"));
+  EXPECT_THAT(
+      elsewhere,
+      ::testing::UnorderedElementsAre(
+          "knarr-store export", "knarr-store import", "knarr-store load", "knarr-store save",
+          "knarr-store system adopt", "knarr-store system check", "knarr-registry login",
+          "knarr-registry logout", "knarr-registry pull", "knarr-registry push", "knarr-registry search",
+          "knarr-registry manifest add", "knarr-registry manifest annotate", "knarr-registry manifest create",
+          "knarr-registry manifest exists", "knarr-registry manifest inspect", "knarr-registry manifest push",
+          "knarr-registry manifest remove", "knarr-registry manifest rm"));
 }
 
 TEST(Help, LinesAreAtMost120Wide) {
