@@ -19,6 +19,7 @@ namespace {
 constexpr const Verb* verbs[] = {
     &adopt_description,
     &attach_verb,
+    &commit_description,
     &complete_verb,
     &completion_verb,
     &container_diff_verb,

@@ -39,7 +39,7 @@ class BadLogLevel : public InvalidArgument {
 // mistyped.
 bool is_planned(std::string_view verb) {
   static constexpr std::array planned = {
-      "artifact", "auto-update", "build",    "commit", "compose", "events",  "generate", "healthcheck", "init",
+      "artifact", "auto-update", "build",    "compose", "events",  "generate", "healthcheck", "init",
       "kube",     "machine",     "manifest", "mount", "network", "pause",   "play",     "pod",         "port",
       "push",     "quadlet",     "secret",   "stats",   "umount", "unmount", "unpause", "update"};
   return std::find(planned.begin(), planned.end(), verb) != planned.end();

@@ -9,9 +9,9 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr const Verb* verbs[] = {&adopt_verb,        &copy_stream_verb,   &export_verb,
-                                 &import_verb,       &load_verb,          &save_verb,
-                                 &system_check_verb, &verify_layers_verb, &view_image_store_verb};
+constexpr const Verb* verbs[] = {
+    &adopt_verb, &commit_verb, &copy_stream_verb,  &export_verb,        &import_verb,
+    &load_verb,  &save_verb,   &system_check_verb, &verify_layers_verb, &view_image_store_verb};
 
 }  // namespace
 

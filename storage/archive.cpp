@@ -12,6 +12,7 @@
 #include "storage/content/hash.h"
 #include "storage/image/image_checks.h"
 #include "storage/image/image_config_json.h"
+#include "storage/image/plain_manifest.h"
 #include "storage/image/platform.h"
 #include "storage/layer/tar_header.h"
 #include "storage/layer/unpack.h"
@@ -264,25 +265,6 @@ std::vector<ArchivedImage> read_chosen_docker_images(const ArchiveFiles& files, 
   throw NotFound("there is no image " + quote_name(name.reference));
 }
 
-// The manifest of an image that has come without: its layers as plain tars, whose digests are the diffIDs.
-void make_manifest(ArchivedImage& archived, const std::vector<LayerMeta>& metas) {
-  Manifest manifest;
-  manifest.media_type = oci_manifest_type;
-  manifest.config.media_type = oci_config_type;
-  manifest.config.digest = {"sha256", archived.image.id};
-  manifest.config.size = archived.config_json.size();
-  for (const LayerMeta& meta : metas) {
-    Descriptor layer;
-    layer.media_type = oci_tar_type;
-    layer.digest = meta.diff_id;
-    layer.size = meta.tar_bytes;
-    manifest.layers.push_back(std::move(layer));
-  }
-  archived.manifest_json = render_manifest(manifest);
-  archived.image.manifest = digest_of(archived.manifest_json);
-  archived.image.manifest_type = oci_manifest_type;
-}
-
 // ---- into the store ----
 
 // An archive of newer dockers is both; the layout has a digest for every byte.
@@ -296,7 +278,8 @@ std::vector<ArchivedImage> read_images(const ArchiveFiles& files) {
 
 LoadedImage publish(const Store& store, ArchivedImage& archived) {
   const std::vector<LayerMeta> metas = unpack_layers(store, archived.layers);
-  if (archived.manifest_json.empty()) make_manifest(archived, metas);
+  if (archived.manifest_json.empty())
+    archived.manifest_json = make_plain_manifest(archived.image, archived.config_json.size(), metas);
   add_sizes(archived.image, metas);
   ImageStore(store).add_image(archived.image, archived.manifest_json, archived.config_json, archived.names);
   LoadedImage loaded{std::move(archived.image), {}};

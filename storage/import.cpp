@@ -15,6 +15,7 @@
 #include "storage/content/hash.h"
 #include "storage/image/change.h"
 #include "storage/image/image_config_json.h"
+#include "storage/image/plain_manifest.h"
 #include "storage/image/platform.h"
 #include "storage/layer/unpack.h"
 
@@ -75,20 +76,6 @@ void add_layer(Image& image, const LayerMeta& meta) {
   image.history[0].created_by = concat("/bin/sh -c #(nop) ADD file:", meta.diff_id.hex, " in /");
 }
 
-Manifest manifest_of(const Image& image, const LayerMeta& meta, std::uint64_t config_size) {
-  Manifest manifest;
-  manifest.media_type = "application/vnd.oci.image.manifest.v1+json";
-  manifest.config.media_type = "application/vnd.oci.image.config.v1+json";
-  manifest.config.digest = {"sha256", image.id};
-  manifest.config.size = config_size;
-  Descriptor layer;
-  layer.media_type = "application/vnd.oci.image.layer.v1.tar";
-  layer.digest = meta.diff_id;
-  layer.size = meta.tar_bytes;
-  manifest.layers.push_back(std::move(layer));
-  return manifest;
-}
-
 }  // namespace
 
 Image import_tree(const Store& store, const std::string& tar_path, const ImportOptions& options) {
@@ -101,9 +88,7 @@ Image import_tree(const Store& store, const std::string& tar_path, const ImportO
     add_layer(image, meta);
     const std::string config_json = render_image_config(image);
     image.id = digest_of(config_json).hex;
-    const std::string manifest_json = render_manifest(manifest_of(image, meta, config_json.size()));
-    image.manifest = digest_of(manifest_json);
-    image.manifest_type = "application/vnd.oci.image.manifest.v1+json";
+    const std::string manifest_json = make_plain_manifest(image, config_json.size(), {meta});
     ImageStore(store).add_image(image, manifest_json, config_json, names);
     settle_layers(store, image.layers, options.settling);
     for (const Reference& name : names) image.names.push_back(render(name));

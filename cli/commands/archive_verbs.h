@@ -7,6 +7,7 @@
 namespace knarr::cli {
 
 extern const Verb adopt_verb;
+extern const Verb commit_verb;
 extern const Verb export_verb;
 extern const Verb import_verb;
 extern const Verb load_verb;

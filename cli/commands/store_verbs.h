@@ -28,6 +28,39 @@ inline constexpr Verb load_description = {
     .topic = Topic::images,
 };
 
+inline constexpr auto commit_flags = std::to_array<Flag>({
+    text_flag("author", 'a', "TEXT", "Author of the image"),
+    array_flag("change", 'c', "INSTRUCTION", "Apply CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, ..."),
+    text_flag("config", 0, "FILE",
+              "Merge this configuration, JSON with the members Env, Cmd, ..., into the image's")
+        .completed_by(Completion::files),
+    text_flag("format", 'f', "FORMAT", "oci or docker").with_default("oci").one_of("oci docker"),
+    text_flag("iidfile", 0, "FILE", "Write the ID of the image to a file").completed_by(Completion::files),
+    toggle("include-volumes", 0, "Declare what is mounted in the container as volumes of the image"),
+    text_flag("message", 'm', "TEXT", "Comment of the image; in the format oci, of its last layer"),
+    toggle("pause", 'p', "Hold the container's processes meanwhile"),
+    toggle("quiet", 'q', "Print nothing but the ID of the image"),
+    toggle("squash", 's', "Make one layer of the image's and the container's"),
+});
+static_assert(is_well_formed(commit_flags));
+
+inline constexpr Verb commit_description = {
+    .paths = {"commit", "container commit"},
+    .usage = "[options] CONTAINER [IMAGE]",
+    .summary = "Make an image from a container's changes",
+    .description =
+        "What the container has written becomes a layer over those of its image; what is in volumes does "
+        "not.\n"
+        "Command, environment, user and labels of the image are those of the container. With "
+        "$SOURCE_DATE_EPOCH\n"
+        "the image is dated by it and no file in the layer is younger, so equal changes make equal images.",
+    .examples = "commit web my/app:2\ncommit -c 'CMD [\"nginx\"]' -c 'ENV MODE=fast' -p web my/app:3",
+    .flags = commit_flags,
+    .min_arguments = 1,
+    .max_arguments = 2,
+    .completion = Completion::containers,
+};
+
 inline constexpr auto export_flags = std::to_array<Flag>({
     text_flag("output", 'o', "FILE", "Write to a file instead of standard output")
         .completed_by(Completion::files),

@@ -270,6 +270,25 @@ std::vector<std::string> plan_environment(const CreateRequest& request, const st
   return environment.entries();
 }
 
+std::vector<std::string> committed_environment(const std::vector<std::string>& environment,
+                                               const std::vector<std::string>& of_image) {
+  CreateRequest request;
+  request.terminal = true;
+  Environment own;
+  apply_defaults(own, request);
+  const auto is_own = [&](const std::string& entry) {
+    if (std::find(of_image.begin(), of_image.end(), entry) != of_image.end()) return false;
+    const std::string_view name = std::string_view(entry).substr(0, entry.find('='));
+    if (std::find(std::begin(proxy_variables), std::end(proxy_variables), name) != std::end(proxy_variables))
+      return true;
+    return std::find(own.entries().begin(), own.entries().end(), entry) != own.entries().end();
+  };
+  std::vector<std::string> kept;
+  std::copy_if(environment.begin(), environment.end(), std::back_inserter(kept),
+               [&](const std::string& entry) { return !is_own(entry); });
+  return kept;
+}
+
 std::map<std::string, std::string> plan_labels(const CreateRequest& request,
                                                const storage::ImageConfig& image) {
   std::map<std::string, std::string> labels;

@@ -44,6 +44,10 @@ std::vector<std::string> parse_env_file(const TextFile& file);
 std::string expand_word(std::string_view word, const Environment& environment);
 
 std::vector<std::string> plan_environment(const CreateRequest& request, const storage::ImageConfig& image);
+// What of a container's environment an image made of it shall have: not what the engine sets itself, nor the
+// caller's proxies, whose addresses may hold passwords.
+std::vector<std::string> committed_environment(const std::vector<std::string>& environment,
+                                               const std::vector<std::string>& of_image);
 std::map<std::string, std::string> plan_labels(const CreateRequest& request,
                                                const storage::ImageConfig& image);
 std::map<std::string, std::string> plan_annotations(const CreateRequest& request);

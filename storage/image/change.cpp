@@ -141,6 +141,8 @@ void apply(ImageConfig& config, const std::string& name, std::string_view value)
     for (const std::string& word : split_words(value)) add_port(config.exposed_ports, word);
   } else if (name == "LABEL") {
     for (Pair& pair : parse_pairs(value)) config.labels[pair.first] = std::move(pair.second);
+  } else if (name == "ONBUILD") {
+    config.on_build.emplace_back(value);
   } else if (name == "STOPSIGNAL") {
     config.stop_signal = value;
   } else if (name == "USER") {
@@ -151,7 +153,7 @@ void apply(ImageConfig& config, const std::string& name, std::string_view value)
     set_working_dir(config, value);
   } else {
     throw InvalidArgument(
-        "expected CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR");
+        "expected CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR");
   }
 }
 
@@ -165,6 +167,26 @@ void apply_change(ImageConfig& config, std::string_view instruction) {
     if (value.empty()) throw InvalidArgument("expected an instruction and its value");
     apply(config, to_upper(text.substr(0, end)), value);
   });
+}
+
+void merge_config(ImageConfig& config, const ImageConfig& over) {
+  for (const std::string& entry : over.env) {
+    const std::size_t equals = std::min(entry.find('='), entry.size());
+    set_env(config.env, {entry.substr(0, equals), entry.substr(std::min(equals + 1, entry.size()))});
+  }
+  const auto replace = [](auto& old, const auto& value) {
+    if (!value.empty()) old = value;
+  };
+  replace(config.entrypoint, over.entrypoint);
+  replace(config.cmd, over.cmd);
+  replace(config.user, over.user);
+  replace(config.working_dir, over.working_dir);
+  replace(config.stop_signal, over.stop_signal);
+  for (const auto& [name, value] : over.labels) config.labels[name] = value;
+  for (const std::string& port : over.exposed_ports) add_sorted(config.exposed_ports, port);
+  for (const std::string& volume : over.volumes) add_sorted(config.volumes, volume);
+  if (over.health_check) config.health_check = over.health_check;
+  config.on_build.insert(config.on_build.end(), over.on_build.begin(), over.on_build.end());
 }
 
 }  // namespace knarr::storage

@@ -31,6 +31,7 @@ struct ImageConfig {
   std::vector<std::string> exposed_ports;  // "80/tcp", sorted
   std::map<std::string, std::string> labels;
   std::optional<HealthCheck> health_check;
+  std::vector<std::string> on_build;  // docker's: instructions for a build on top of it
 };
 
 struct ImageHistory {

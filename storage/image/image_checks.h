@@ -20,6 +20,7 @@ constexpr std::string_view oci_tar_type = "application/vnd.oci.image.layer.v1.ta
 constexpr std::string_view docker_list_type = "application/vnd.docker.distribution.manifest.list.v2+json";
 constexpr std::string_view docker_manifest_type = "application/vnd.docker.distribution.manifest.v2+json";
 constexpr std::string_view docker_config_type = "application/vnd.docker.container.image.v1+json";
+constexpr std::string_view docker_tar_type = "application/vnd.docker.image.rootfs.diff.tar";
 
 bool is_index_type(std::string_view media_type);
 // A layer its registry need not have: Descriptor::urls say where it is.

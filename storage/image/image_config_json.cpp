@@ -121,6 +121,7 @@ ImageConfig read_config(const JsonReader& reader) {
   config.exposed_ports = read_ports(reader);
   config.labels = reader.read_string_map("Labels");
   config.health_check = read_health_check(reader);
+  config.on_build = reader.read_strings("OnBuild");
   return config;
 }
 
@@ -184,6 +185,7 @@ Json config_json(const ImageConfig& config) {
   if (!config.exposed_ports.empty()) json["ExposedPorts"] = key_set(config.exposed_ports);
   if (!config.labels.empty()) json["Labels"] = config.labels;
   if (config.health_check) json["Healthcheck"] = health_check_json(*config.health_check);
+  set_if(json, "OnBuild", config.on_build);
   return json;
 }
 
@@ -305,6 +307,10 @@ Image parse_image_config(std::string_view json, const Digest& config_digest) {
   }
   image.layers = read_digests(rootfs.read_array("diff_ids"));
   return image;
+}
+
+ImageConfig parse_config_member(std::string_view json) {
+  return read_config(JsonReader(parse_json(json, "config", max_config_bytes), "config"));
 }
 
 std::string render_image_config(const Image& image) {

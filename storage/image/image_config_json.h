@@ -50,6 +50,8 @@ Index parse_index(std::string_view json);
 std::vector<ArchiveEntry> parse_archive_manifest(std::string_view json);
 // Fills everything of Image but manifest, sizes and names.
 Image parse_image_config(std::string_view json, const Digest& config_digest);
+// Only what stands in a config's member `config`: Env, Cmd, ...
+ImageConfig parse_config_member(std::string_view json);
 // A config for a file system tree without one (import): one layer, this platform.
 std::string render_image_config(const Image& image);
 std::string render_manifest(const Manifest& manifest);

@@ -28,7 +28,6 @@ std::string_view manifest_media_type(ManifestKind kind) {
 }
 
 std::string layer_media_type(ManifestKind kind, Compression compression) {
-  constexpr std::string_view docker_tar_type = "application/vnd.docker.image.rootfs.diff.tar";
   const bool is_oci = kind == ManifestKind::oci;
   if (compression == Compression::none) return std::string(is_oci ? oci_tar_type : docker_tar_type);
   if (compression == Compression::gzip)

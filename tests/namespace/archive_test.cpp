@@ -537,7 +537,7 @@ TEST_P(Archive, ABadChangeIsFoundBeforeAnythingIsUnpacked) {
               return "taken";
             }),
             "importing /nonexistent: change \"RUN rm -rf /\": expected CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, "
-            "STOPSIGNAL, "
+            "ONBUILD, STOPSIGNAL, "
             "USER, VOLUME or WORKDIR");
 }
 

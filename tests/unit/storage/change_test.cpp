@@ -73,9 +73,24 @@ TEST(Change, UserAndStopSignal) {
   EXPECT_EQ(config.stop_signal, "SIGINT");
 }
 
+TEST(Change, InstructionsForBuildsArePutAside) {
+  EXPECT_THAT(changed({"ONBUILD RUN a  b", "onbuild COPY . /"}).on_build,
+              ElementsAre("RUN a  b", "COPY . /"));
+}
+
+TEST(Change, AMergedConfigAddsAndReplaces) {
+  ImageConfig config = changed({"ENV A=1 B=2", "CMD [\"a\"]", "USER me", "LABEL x=1 y=1", "EXPOSE 1"});
+  merge_config(config, changed({"ENV B=3 C=", "CMD [\"b\"]", "LABEL y=2", "EXPOSE 2", "VOLUME /v"}));
+  EXPECT_THAT(config.env, ElementsAre("A=1", "B=3", "C="));
+  EXPECT_THAT(config.cmd, ElementsAre("b"));
+  EXPECT_EQ(config.user, "me");
+  EXPECT_THAT(config.labels, ElementsAre(std::pair("x", "1"), std::pair("y", "2")));
+  EXPECT_THAT(config.exposed_ports, ElementsAre("1/tcp", "2/tcp"));
+  EXPECT_THAT(config.volumes, ElementsAre("/v"));
+}
+
 TEST(Change, WhatItIsNotIsQuoted) {
-  for (const char* bad :
-       {"", "CMD", "CMD ", "RUN x", "ENV A", "ENV =x", "LABEL x", "ENV A=\"x", "ONBUILD RUN x"}) {
+  for (const char* bad : {"", "CMD", "CMD ", "RUN x", "ENV A", "ENV =x", "LABEL x", "ENV A=\"x", "CMDX y"}) {
     try {
       changed({bad});
       ADD_FAILURE() << bad;
