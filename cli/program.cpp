@@ -40,8 +40,8 @@ class BadLogLevel : public InvalidArgument {
 bool is_planned(std::string_view verb) {
   static constexpr std::array planned = {
       "artifact", "auto-update", "build",    "compose", "events",  "generate", "healthcheck", "init",
-      "kube",     "machine",     "manifest", "mount", "network", "pause",   "play",     "pod",         "port",
-      "push",     "quadlet",     "secret",   "stats",   "umount", "unmount", "unpause", "update"};
+      "kube",     "machine",     "manifest", "network", "pause",   "play",     "pod",         "port",
+      "push",     "quadlet",     "secret",   "stats",   "unpause", "update"};
   return std::find(planned.begin(), planned.end(), verb) != planned.end();
 }
 

@@ -15,4 +15,8 @@ namespace knarr::engine {
 // caller holds its lock: two mounts of one upper directory would spoil it.
 sys::UniqueFd open_container_root(const Engine& engine, const ContainerConfig& config);
 
+// Its root file system alone as a detached mount, to be put somewhere in the namespace the process is in. The
+// same conditions.
+sys::UniqueFd detach_container_tree(const Engine& engine, const ContainerConfig& config);
+
 }  // namespace knarr::engine

@@ -44,8 +44,10 @@ bool create(int context, const RootfsPlan& plan, Lowers lowers) {
   for (const std::string& lower : plan.data_lowers) {
     if (::fsconfig(context, FSCONFIG_SET_STRING, "datadir+", lower.c_str(), 0) < 0) return false;
   }
-  set_option(context, "upperdir", plan.upper);
-  set_option(context, "workdir", plan.work);
+  if (!plan.upper.empty()) {
+    set_option(context, "upperdir", plan.upper);
+    set_option(context, "workdir", plan.work);
+  }
   if (plan.userxattr && ::fsconfig(context, FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) < 0) return false;
   return ::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
 }
@@ -53,7 +55,7 @@ bool create(int context, const RootfsPlan& plan, Lowers lowers) {
 }  // namespace
 
 sys::UniqueFd mount_detached(const RootfsPlan& plan) {
-  if (!plan.directory.empty()) return sys::open_at(AT_FDCWD, plan.directory, O_PATH | O_DIRECTORY);
+  if (!plan.directory.empty()) return clone_mount(plan.directory);
   sys::UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
   if (!context) throw_errno("mounting overlay");
   if (!create(context.get(), plan, Lowers::appended)) {
@@ -64,6 +66,24 @@ sys::UniqueFd mount_detached(const RootfsPlan& plan) {
   sys::UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
   if (!mount) throw_errno("mounting overlay");
   return mount;
+}
+
+sys::UniqueFd mount_read_only(RootfsPlan plan) {
+  plan.upper.clear();
+  // Overlay wants two layers at least where there is no upper one.
+  if (plan.lowers.size() == 1 && plan.data_lowers.empty()) plan.directory = plan.lowers.front();
+  sys::UniqueFd mount = mount_detached(plan);
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &read_only, sizeof(read_only)) < 0)
+    throw_errno("making the mount read-only");
+  return mount;
+}
+
+sys::UniqueFd clone_mount(const std::string& path) {
+  sys::UniqueFd tree(::open_tree(AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!tree) throw_errno("mounting ", path);
+  return tree;
 }
 
 }  // namespace knarr::storage

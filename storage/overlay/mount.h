@@ -7,9 +7,13 @@
 
 namespace knarr::storage {
 
-// A detached mount of the tree (fsmount(2)), to be used by openat2 relative to the descriptor; it goes away
-// with it. Needs a mount namespace owned by the caller's user namespace. For drivers that have a directory
-// the descriptor is that directory.
+// A detached mount of the tree (fsmount(2), open_tree(2)), to be used relative to the descriptor or moved to
+// a place; without one it goes away with the descriptor. Needs a mount namespace owned by the caller's user
+// namespace.
 sys::UniqueFd mount_detached(const RootfsPlan& plan);
+// The lower layers alone.
+sys::UniqueFd mount_read_only(RootfsPlan plan);
+// What is seen at the path, without what is mounted below it.
+sys::UniqueFd clone_mount(const std::string& path);
 
 }  // namespace knarr::storage
