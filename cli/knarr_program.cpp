@@ -37,6 +37,7 @@ constexpr const Verb* verbs[] = {
     &image_inspect_verb,
     &image_mount_verb,
     &image_prune_verb,
+    &image_tree_verb,
     &image_unmount_verb,
     &images_verb,
     &import_description,

@@ -3,6 +3,7 @@
 
 #include "cli/commands/engine_access.h"
 #include "cli/commands/format_flag.h"
+#include "cli/commands/image_view.h"
 #include "cli/commands/verbs.h"
 #include "cli/table.h"
 #include "cli/template/report.h"
@@ -27,14 +28,15 @@ constexpr auto flags = std::to_array<Flag>({
 static_assert(is_well_formed(flags));
 
 struct Entry {
-  std::string id;  // of the image for the topmost, else "<missing>": a layer is no image
+  std::string id;                 // of the image that ends here, else "<missing>": a layer is no image
+  std::vector<std::string> tags;  // its names
   std::int64_t created_ns = 0;
   std::string created_by, comment;
   std::uint64_t size = 0;
 };
 
 // Topmost first. Entries without a layer have no size.
-std::vector<Entry> make_entries(const storage::Image& image) {
+std::vector<Entry> make_entries(const storage::Image& image, const std::vector<storage::Image>& all) {
   std::vector<Entry> entries;
   std::size_t layer = 0;
   for (const storage::ImageHistory& step : image.history) {
@@ -48,8 +50,15 @@ std::vector<Entry> make_entries(const storage::Image& image) {
   }
   if (entries.empty())
     entries.push_back({.created_ns = engine::parse_rfc3339(image.created).value_or(0), .size = image.size});
+  for (const storage::Image& other : all) {
+    if (!is_made_of(image, other)) continue;
+    Entry& entry = entries[other.history.size() - 1];
+    if (entry.id == "<missing>") entry.id = other.id;
+    entry.tags.insert(entry.tags.end(), other.names.begin(), other.names.end());
+  }
+  entries.back().id = image.id;
+  entries.back().tags = image.names;
   std::reverse(entries.begin(), entries.end());
-  entries.front().id = image.id;
   return entries;
 }
 
@@ -72,12 +81,14 @@ std::string show_size(const Entry& entry, const Style& style) {
 }
 
 Value json_entry(const Entry& entry) {
-  return Value::structure("History")
-      .set("id", entry.id)
-      .set("created", Value::time(entry.created_ns))
-      .set("CreatedBy", entry.created_by)
-      .set("size", entry.size)
-      .set("comment", entry.comment);
+  Value value = Value::structure("History")
+                    .set("id", entry.id)
+                    .set("created", Value::time(entry.created_ns))
+                    .set("CreatedBy", entry.created_by)
+                    .set("size", entry.size)
+                    .set("comment", entry.comment);
+  if (!entry.tags.empty()) value.set("tags", entry.tags);
+  return value;
 }
 
 Value template_entry(const Entry& entry, const Style& style) {
@@ -88,7 +99,8 @@ Value template_entry(const Entry& entry, const Style& style) {
       .set("CreatedSince", show_created(entry, style))
       .set("CreatedBy", show_command(entry, style))
       .set("Size", show_size(entry, style))
-      .set("Comment", entry.comment);
+      .set("Comment", entry.comment)
+      .set("Tags", entry.tags);
 }
 
 void print_formatted(Output& out, const std::string& format, const std::vector<Entry>& entries,
@@ -115,7 +127,8 @@ void print_table(Output& out, const std::vector<Entry>& entries, const Style& st
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
-  const std::vector<Entry> entries = make_entries(engine::get_image(engine, arguments.at(0)));
+  const std::vector<Entry> entries =
+      make_entries(engine::get_image(engine, arguments.at(0)), engine::list_images(engine));
   const Style style{.full = arguments.boolean("no-trunc"), .human = arguments.boolean("human")};
   if (arguments.boolean("quiet")) {
     for (const Entry& entry : entries) invocation.out.line(show_id(entry, style));

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/image_removal.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "cli/commands/image_view.h"
 #include "engine/images.h"
 #include "engine/lifecycle.h"
@@ -25,20 +28,44 @@ void check_unused(const engine::Engine& engine, const storage::Image& image) {
   throw error;
 }
 
+// The one of them that is nearest to the image and of no use without it.
+std::optional<storage::Image> find_forgotten_parent(const engine::Engine& engine,
+                                                    const storage::Image& image) {
+  const std::vector<storage::Image> all = engine.images().list_images();
+  const auto by_container = containers_by_image(engine);
+  const auto is_needed = [&](const storage::Image& parent) {
+    return !parent.names.empty() || by_container.contains(parent.id) ||
+           std::any_of(all.begin(), all.end(),
+                       [&](const storage::Image& other) { return is_made_of(other, parent); });
+  };
+  for (const storage::Image& parent : all) {
+    if (is_made_of(image, parent) && !is_needed(parent)) return parent;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void remove_unused_image(const engine::Engine& engine, const storage::Image& image) {
   engine.images().remove_image(image, [&] { check_unused(engine, image); });
 }
 
-RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image, bool force) {
-  if (force) {
+RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image,
+                                const ImageRemoval& removal) {
+  if (removal.force) {
     for (const std::string& id : users_of(engine, image))
       engine::remove(engine, id, {.force = true, .timeout_seconds = std::nullopt});
   }
   remove_unused_image(engine, image);
+  RemovedImage removed{.untagged = image.names, .deleted = {image.id}};
+  while (removal.parents) {
+    const auto parent = find_forgotten_parent(engine, image);
+    if (!parent) break;
+    remove_unused_image(engine, *parent);
+    removed.deleted.push_back(parent->id);
+  }
   sweep_images(engine);
-  return {.untagged = image.names, .deleted = image.id};
+  return removed;
 }
 
 void sweep_images(const engine::Engine& engine) {
@@ -46,16 +73,17 @@ void sweep_images(const engine::Engine& engine) {
   engine::empty_trash_in_background(engine);
 }
 
-RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id, bool force) {
+RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id,
+                          const ImageRemoval& removal) {
   const storage::Image image = engine::get_image(engine, name_or_id);
   engine::require_writable(image, "remove");
   const std::string name = engine.images().resolve_name(name_or_id).value_or("");
-  if (image.names.size() <= 1) return remove_whole_image(engine, image, force);
+  if (image.names.size() <= 1) return remove_whole_image(engine, image, removal);
   if (!name.empty()) {
     engine.images().untag_name(storage::parse_reference(name));
-    return {.untagged = {name}, .deleted = ""};
+    return {.untagged = {name}, .deleted = {}};
   }
-  if (force) return remove_whole_image(engine, image, force);
+  if (removal.force) return remove_whole_image(engine, image, removal);
   Conflict error(concat("unable to delete image ", image.id, " by ID with more than one tag"));
   error.set_hint("give one of its names, or use --force");
   throw error;

@@ -11,15 +11,21 @@ namespace knarr::cli {
 
 struct RemovedImage {
   std::vector<std::string> untagged;
-  std::string deleted;  // id; empty: other names still point at it
+  std::vector<std::string> deleted;  // ids; none: other names still point at it
+};
+
+struct ImageRemoval {
+  bool force = false;    // the containers that use it, too
+  bool parents = false;  // and what it was made of, where that has neither a name nor another use
 };
 
 // `name_or_id` by name: takes that name away, and the image with its last one. By id: the image, when it has
-// at most one name or `force` is given. Throws NotFound; Conflict when containers use it, which `force`
-// removes.
-RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id, bool force);
+// at most one name or `force` is given. Throws NotFound; Conflict when containers use it.
+RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id,
+                          const ImageRemoval& removal);
 // The image with all its names. Conflict when containers use it.
-RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image, bool force);
+RemovedImage remove_whole_image(const engine::Engine& engine, const storage::Image& image,
+                                const ImageRemoval& removal);
 
 // The same for one of many. Conflict when containers use it. sweep_images() after the last one.
 void remove_unused_image(const engine::Engine& engine, const storage::Image& image);

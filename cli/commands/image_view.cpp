@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/image_view.h"
 
+#include <algorithm>
+
 #include "cli/text.h"
 #include "engine/images.h"
 #include "engine/record.h"
@@ -78,6 +80,14 @@ ImageName split_image_name(const std::string& full_name) {
   const bool is_tag = colon != std::string::npos && name.find('/', colon) == std::string::npos;
   if (!is_tag) return {name.empty() ? none : name, none};
   return {name.substr(0, colon), name.substr(colon + 1)};
+}
+
+bool is_made_of(const storage::Image& image, const storage::Image& parent) {
+  const auto begins_with = [](const auto& whole, const auto& part) {
+    return part.size() <= whole.size() && std::equal(part.begin(), part.end(), whole.begin());
+  };
+  return !parent.history.empty() && parent.history.size() < image.history.size() &&
+         begins_with(image.history, parent.history) && begins_with(image.layers, parent.layers);
 }
 
 std::int64_t image_created_ns(const storage::Image& image) {

@@ -19,6 +19,9 @@ struct ImageName {
 };
 ImageName split_image_name(const std::string& full_name);
 
+// Whether the image's layers and history are those of `parent` and more: what `commit` makes of it.
+bool is_made_of(const storage::Image& image, const storage::Image& parent);
+
 std::int64_t image_created_ns(const storage::Image& image);
 // "localhost/bb@sha256:...": each repository with each manifest and index the image came as.
 std::vector<std::string> repository_digests(const storage::Image& image);

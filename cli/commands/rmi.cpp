@@ -12,13 +12,21 @@ constexpr auto flags = std::to_array<Flag>({
     toggle("all", 'a', "Remove all images"),
     toggle("force", 'f', "Remove containers that use them, too"),
     toggle("ignore", 'i', "Do not mind images that do not exist"),
-    toggle("no-prune", 0, "Keep parents without a name; this store has none").unlisted(),
+    toggle("no-prune", 0, "Keep the images without a name that a removed one was made of"),
 });
 static_assert(is_well_formed(flags));
 
 void print_removed(Output& out, const RemovedImage& removed) {
   for (const std::string& name : removed.untagged) out.line("Untagged: ", name);
-  if (!removed.deleted.empty()) out.line("Deleted: ", removed.deleted);
+  for (const std::string& id : removed.deleted) out.line("Deleted: ", id);
+}
+
+// What scripts tell apart: an image in use counts most, one that is not there least.
+int worse_status(int status, int failure) {
+  for (const int grave : {2, static_cast<int>(engine_failure), 1}) {
+    if (status == grave || failure == grave) return grave;
+  }
+  return failure;
 }
 
 // Acts on each; a failure is printed, and the others still get their turn.
@@ -28,7 +36,7 @@ int remove_each(Output& out, const Items& items, bool ignore_missing, const Remo
   const auto report = [&](const Error& error, int failure) {
     out.flush();
     print_error(error);
-    status = failure;
+    status = worse_status(status, failure);
   };
   for (const auto& item : items) {
     try {
@@ -46,17 +54,19 @@ int remove_each(Output& out, const Items& items, bool ignore_missing, const Remo
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const bool force = arguments.boolean("force");
+  const ImageRemoval removal{.force = force, .parents = !arguments.boolean("no-prune")};
   const bool ignore = force || arguments.boolean("ignore");
   const bool all = arguments.boolean("all");
   if (all && !arguments.positional().empty()) throw UsageError("no names are allowed with --all");
   if (!all && arguments.positional().empty()) throw UsageError("image name or ID must be specified");
   const engine::Engine engine = open_engine(invocation);
   if (all) {
-    return remove_each(invocation.out, engine.images().list_images(), true,
-                       [&](const storage::Image& image) { return remove_whole_image(engine, image, force); });
+    return remove_each(invocation.out, engine.images().list_images(), true, [&](const storage::Image& image) {
+      return remove_whole_image(engine, image, removal);
+    });
   }
   return remove_each(invocation.out, arguments.positional(), ignore,
-                     [&](const std::string& name) { return remove_image(engine, name, force); });
+                     [&](const std::string& name) { return remove_image(engine, name, removal); });
 }
 
 }  // namespace

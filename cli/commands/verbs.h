@@ -23,6 +23,7 @@ extern const Verb image_exists_verb;
 extern const Verb image_inspect_verb;
 extern const Verb image_mount_verb;
 extern const Verb image_prune_verb;
+extern const Verb image_tree_verb;
 extern const Verb image_unmount_verb;
 extern const Verb images_verb;
 extern const Verb info_verb;

@@ -40,6 +40,7 @@ struct ImageHistory {
   std::string author;
   std::string comment;
   bool empty_layer = false;
+  bool operator==(const ImageHistory&) const = default;
 };
 
 struct Image {

@@ -268,6 +268,29 @@ def test_rmi_of_nothing(knarr):
     assert knarr.result("rmi", "--ignore", "nosuch").status == 0
 
 
+def test_rmi_of_several_ends_with_what_matters_most(fresh, image):
+    for name in ("busybox", "user-by-name"):
+        fresh("load", "-q", "-i", image(name))
+    fresh("create", "--name", "box", IMAGE, "true")
+    for names in (["nosuch", IMAGE], [IMAGE, "nosuch"]):
+        assert fresh.result("rmi", *names).status == 2
+    assert fresh.result("rmi", "nosuch", "localhost/user-by-name").status == 1
+    assert fresh("images", "--format", "{{.Repository}}") == "localhost/busybox"
+
+
+def test_rmi_takes_the_nameless_images_it_was_made_of(fresh, image):
+    fresh("load", "-q", "-i", image("busybox"))
+    fresh("create", "--name", "box", IMAGE, "true")
+    for keep in (False, True):
+        parent = fresh("commit", "-q", "-m", f"parent {keep}", "box", "made:1")
+        fresh("create", "--name", "child", "made:1", "true")
+        child = fresh("commit", "-q", "child", "made:1")
+        fresh("rm", "child")
+        removed = re.findall("Deleted: ([0-9a-f]+)", fresh("rmi", *(["--no-prune"] if keep else []), "made:1"))
+        assert removed == ([child] if keep else [child, parent])
+    assert fresh("run", "--rm", IMAGE, "echo", "hi") == "hi"
+
+
 def test_rmi_takes_the_layers_nobody_else_needs(fresh, image):
     fresh("load", "-q", "-i", image("rich"))
     fresh("load", "-q", "-i", image("busybox"))
@@ -308,7 +331,49 @@ def test_prune(fresh, image):
     assert fresh("images", "-q") == ""
 
 
-# history, inspect
+def test_prune_by_filter(fresh, image):
+    fresh("load", "-q", "-i", image("busybox"))
+    fresh("create", "--name", "box", IMAGE, "true")
+    for label in ("a=1", "b=1"):
+        fresh("commit", "-q", "-c", f"LABEL {label}", "box")
+    fresh("rm", "box")
+    count = lambda: len(fresh("images", "-q").split())
+    fresh("image", "prune", "-f", "--filter", "until=1h")
+    assert count() == 3
+    fresh("image", "prune", "-f", "--external", "--filter", "label=a")
+    assert count() == 2
+    fresh("image", "prune", "-f", "--filter", "label!=b=1")
+    assert count() == 2
+    fresh("image", "prune", "-a", "-f", "--filter", "label!=b=1")
+    assert count() == 1
+    assert "color" in fresh.error("image", "prune", "-f", "--filter", "color=red")
+
+
+# history, inspect, tree
+
+def test_the_tree_of_an_image(fresh, image):
+    fresh("load", "-q", "-i", image("rich"))
+    fresh("create", "--name", "box", "localhost/rich", "true")
+    child = fresh("commit", "-q", "box", "child:1")
+    layers = [layer.split(":")[1][:12] for layer in json.loads(fresh("image", "inspect", "child:1"))[0]["RootFS"]["Layers"]]
+    head, _, tree = fresh("image", "tree", "child:1").partition("Image Layers\n")
+    assert head.split()[:5] == ["Image", "ID:", child[:12], "Tags:", "[localhost/child:1]"] and "Size:" in head
+    rows = [re.match(r"(├──|└──) ID: (\w+) Size: +\S+ \w+( Top Layer of: \[(.*)\])?$", line).groups() for line in tree.splitlines()]
+    assert [(row[0], row[1], row[3]) for row in rows] == [
+        ("├──", layers[0], None), ("├──", layers[1], None), ("├──", layers[2], "localhost/rich:latest"), ("└──", layers[3], "localhost/child:1")]
+    tree = fresh("image", "tree", "--whatrequires", "localhost/rich").partition("Image Layers\n")[2].splitlines()
+    assert tree[0].startswith(f"└── ID: {layers[2]}") and tree[1].startswith(f"    └── ID: {layers[3]}") and len(tree) == 2
+
+
+def test_history_names_the_images_on_the_way(fresh, image):
+    fresh("load", "-q", "-i", image("busybox"))
+    fresh("create", "--name", "box", IMAGE, "true")
+    child = fresh("commit", "-q", "-m", "why", "box", "child:1")
+    entries = json.loads(fresh("history", "--format", "json", "child:1"))
+    assert [(entry["id"], entry["tags"], entry["comment"]) for entry in entries] == [
+        (child, ["localhost/child:1"], "why"), (json.loads(fresh("image", "inspect", IMAGE))[0]["Id"], [IMAGE], "")]
+    assert fresh("history", "--format", "{{.Tags}}", "child:1").splitlines() == ["[localhost/child:1]", f"[{IMAGE}]"]
+
 
 def test_history(knarr, image):
     knarr("load", "-q", "-i", image("rich"))
