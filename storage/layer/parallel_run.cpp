@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/layer/parallel_run.h"
-#include "storage/threads_end.h"
 
 #include <algorithm>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "storage/threads_end.h"
 
 namespace knarr::storage {
 
