@@ -10,8 +10,8 @@
 #include "storage/layer/assemble.h"
 #include "storage/layer/change_archive.h"
 #include "storage/layer/produced_bytes.h"
-#include "storage/threads_end.h"
 #include "storage/layer/unpack.h"
+#include "storage/threads_end.h"
 
 namespace knarr::storage {
 namespace {

@@ -85,7 +85,8 @@ class Pull {
     if (name.transport != storage::Transport::containers_storage) name.path = resolve_path(name.path);
     check_transport_policy(storage::load_policy(request_.access.places, request_.signature_policy), name);
     const storage::Platform platform = storage::complete_platform(request_.platform);
-    for (const storage::Image& image : pull_by_transport(engine_, name, platform)) out_.line(image.id);
+    for (const storage::Image& image : pull_by_transport(engine_, name, platform, request_.settling))
+      out_.line(image.id);
     out_.flush();
   }
 

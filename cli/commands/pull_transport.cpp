@@ -11,7 +11,7 @@ namespace knarr::cli {
 
 namespace {
 
-storage::Image adopt(const engine::Engine& engine, const std::string& name) {
+storage::Image adopt(const engine::Engine& engine, const std::string& name, storage::Settling settling) {
   if (name.starts_with('['))
     throw Unsupported(
         concat("containers-storage:", name, ": for another store there is system adopt --from"));
@@ -24,7 +24,7 @@ storage::Image adopt(const engine::Engine& engine, const std::string& name) {
   });
   for (const std::string& kept : adopted.kept_names)
     log_warning(concat(kept, " means another image here and goes on doing so"));
-  settle_layers(store, adopted.image.layers, storage::Settling::in_background);
+  settle_layers(store, adopted.image.layers, settling);
   return std::move(adopted.image);
 }
 
@@ -32,10 +32,10 @@ storage::Image adopt(const engine::Engine& engine, const std::string& name) {
 
 std::vector<storage::Image> pull_by_transport(const engine::Engine& engine,
                                               const storage::TransportName& name,
-                                              const storage::Platform& platform) {
-  if (name.transport == storage::Transport::containers_storage) return {adopt(engine, name.path)};
+                                              const storage::Platform& platform, storage::Settling settling) {
+  if (name.transport == storage::Transport::containers_storage) return {adopt(engine, name.path, settling)};
   std::vector<storage::Image> images;
-  for (storage::LoadedImage& loaded : load_transport(engine.store(), name, platform))
+  for (storage::LoadedImage& loaded : load_transport(engine.store(), name, platform, settling))
     images.push_back(std::move(loaded.image));
   return images;
 }

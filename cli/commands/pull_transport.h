@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "storage/image/platform.h"
+#include "storage/layer/layer.h"
 #include "storage/transport.h"
 
 namespace knarr::cli {
@@ -13,6 +14,6 @@ namespace knarr::cli {
 // Inside R.
 std::vector<storage::Image> pull_by_transport(const engine::Engine& engine,
                                               const storage::TransportName& name,
-                                              const storage::Platform& platform);
+                                              const storage::Platform& platform, storage::Settling settling);
 
 }  // namespace knarr::cli
