@@ -189,8 +189,20 @@ class ImageWriter {
     return std::move(manifests_);
   }
 
+  // Returns the digest of the list's index.
+  Digest write_list(ManifestList list, const std::string& name) {
+    sink_.add("oci-layout", layout_version);
+    for (ListEntry& entry : list.entries) write_list_image(entry);
+    const Descriptor descriptor = add_document(oci_index_type, render_index(index_of(list, oci_index_type)));
+    Index index = sink_.previous_index();
+    put_into_index(index, descriptor, name);
+    sink_.add("index.json", render_index(index));
+    return descriptor.digest;
+  }
+
  private:
   using NameOf = std::function<std::string(const Digest&)>;
+  static constexpr std::string_view layout_version = R"({"imageLayoutVersion":"1.0.0"})";
 
   // ---- docker-archive ----
 
@@ -210,24 +222,45 @@ class ImageWriter {
 
   // ---- OCI layouts ----
 
+  static std::string layout_name(const Digest& digest) {
+    return concat("blobs/", digest.algorithm, '/', digest.hex);
+  }
+
   void write_layout(const std::vector<ImageToSave>& images) {
-    const NameOf name = [](const Digest& digest) {
-      return concat("blobs/", digest.algorithm, '/', digest.hex);
-    };
-    sink_.add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
+    sink_.add("oci-layout", layout_version);
     Index index = sink_.previous_index();
     for (const ImageToSave& each : images) {
-      const std::string manifest = write_blobs(each.image, ManifestKind::oci, name);
-      Descriptor descriptor;
-      descriptor.media_type = oci_manifest_type;
-      descriptor.digest = digest_of(manifest);
-      descriptor.size = manifest.size();
-      add_once(name(descriptor.digest), manifest);
+      const Descriptor descriptor = write_layout_image(each.image);
       manifests_.push_back(descriptor.digest);
       if (each.names.empty()) put_into_index(index, descriptor, {});
       for (const std::string& reference : each.names) put_into_index(index, descriptor, reference);
     }
     sink_.add("index.json", render_index(index));
+  }
+
+  Descriptor write_layout_image(const Image& image) {
+    const std::string manifest = write_blobs(image, ManifestKind::oci, layout_name);
+    return add_document(oci_manifest_type, manifest);
+  }
+
+  Descriptor add_document(std::string_view media_type, const std::string& document) {
+    Descriptor descriptor;
+    descriptor.media_type = media_type;
+    descriptor.digest = digest_of(document);
+    descriptor.size = document.size();
+    add_once(layout_name(descriptor.digest), document);
+    return descriptor;
+  }
+
+  // What an entry says beside what its image is stays.
+  void write_list_image(ListEntry& entry) {
+    const auto image =
+        entry.image.empty() ? std::nullopt : ImageStore(store_).find_record("sha256:" + entry.image);
+    if (!image) throw NotFound(concat("image ", render(entry.descriptor.digest), " is not in the store"));
+    const Descriptor written = write_layout_image(*image);
+    entry.descriptor.media_type = written.media_type;
+    entry.descriptor.digest = written.digest;
+    entry.descriptor.size = written.size;
   }
 
   // A name is one image's: it leaves the one that had it.
@@ -354,6 +387,16 @@ std::vector<Digest> save_archive(const Store& store, const std::vector<ImageToSa
   std::vector<Digest> manifests = ImageWriter(store, options, *sink).write(images);
   sink->publish();
   return manifests;
+}
+
+Digest save_list(const Store& store, const ManifestList& list, const std::string& name,
+                 const SaveOptions& options, const std::string& path) {
+  if (options.format != ArchiveFormat::oci_dir && options.format != ArchiveFormat::oci_archive)
+    throw Unsupported("manifest lists can be written as OCI layout or oci-archive only");
+  const std::unique_ptr<ArchiveSink> sink = make_sink(options, path);
+  const Digest digest = ImageWriter(store, options, *sink).write_list(list, name);
+  sink->publish();
+  return digest;
 }
 
 }  // namespace knarr::storage

@@ -11,6 +11,7 @@
 
 #include "storage/image/image_documents.h"
 #include "storage/image/image_store.h"
+#include "storage/image/manifest_list.h"
 
 namespace knarr::storage {
 
@@ -39,5 +40,11 @@ struct SaveOptions {
 // docker-archive. Throws Unsupported when a format cannot hold that many images.
 std::vector<Digest> save_archive(const Store& store, const std::vector<ImageToSave>& images,
                                  const SaveOptions& options, const std::string& path);
+
+// A manifest list with its images, as one name of an OCI layout or oci-archive; `name` may be empty. Returns
+// the digest of its index. Throws NotFound for an image that is not in the store, Unsupported for other
+// formats.
+Digest save_list(const Store& store, const ManifestList& list, const std::string& name,
+                 const SaveOptions& options, const std::string& path);
 
 }  // namespace knarr::storage

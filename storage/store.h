@@ -3,7 +3,8 @@
 //
 //   VERSION                         refuses a newer format by name
 //   blobs/sha256/<hex>              manifests and configs, byte for byte
-//   layers/<diffid-hex>/            diff/ (the tree), meta.json (LayerMeta), tar.zst (the rest of its tar)
+//   layers/<diffid-hex>/            diff/ (the tree), meta.json (LayerMeta), tar.zst (the rest of its tar),
+//                                   blobs.json (as what it has been shipped)
 //   images/<config-hex>.json        an image record: all that `run` needs, in one file
 //   refs/<escaped name>             symlink to ../images/<config-hex>.json
 //   lists/<id>/list.json            a manifest list; its name is a link in refs/ too

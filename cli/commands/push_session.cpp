@@ -50,7 +50,7 @@ storage::ArchiveFormat archive_format(storage::Transport transport) {
 // Layers of OCI's forms are compressed, those of a directory only where it is asked for.
 storage::SaveOptions save_options(const Arguments& arguments, const storage::PushOptions& push,
                                   ManifestKind kind, storage::Transport transport) {
-  const bool compress = arguments.boolean("compress");
+  const bool compress = arguments.knows("compress") && arguments.boolean("compress");
   const bool is_directory = transport == storage::Transport::dir;
   if (compress && !is_directory) throw UsageError("--compress is for destinations of the transport dir only");
   if (transport == storage::Transport::docker_archive && arguments.given("digestfile"))
@@ -136,6 +136,14 @@ void PushSession::write_files(const storage::Image& image, const storage::Transp
   if (!manifests.empty()) finish(manifests.front());
 }
 
+void PushSession::write_files(const storage::ManifestList& list, const storage::TransportName& place) {
+  const storage::SaveOptions options = save_options(arguments_, options_, ManifestKind::oci, place.transport);
+  engine_.enter_r();
+  finish(with_context(concat("pushing to ", transport_name(place.transport), ':', place.path), [&] {
+    return storage::save_list(engine_.store(), list, place.reference, options, place.path);
+  }));
+}
+
 void PushSession::push(const storage::Image& image) {
   if (const auto place = named_transport()) return write_files(image, *place);
   const storage::Reference place = destination(engine_.images().resolve_name(arguments_.at(0)).value_or(""));
@@ -146,7 +154,10 @@ void PushSession::push(const storage::Image& image) {
 }
 
 void PushSession::push(const storage::ManifestList& list, bool with_images) {
-  if (named_transport()) throw Unsupported("manifest lists can be pushed to registries only, so far");
+  if (const auto place = named_transport()) {
+    if (!with_images) throw UsageError("--all=false is for registries: files hold a list with its images");
+    return write_files(list, *place);
+  }
   const storage::Reference place = destination(list.names.empty() ? "" : list.names.front());
   const storage::ListPushOptions options = {.images = options_,
                                             .with_images = with_images,

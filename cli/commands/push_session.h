@@ -24,6 +24,7 @@ class PushSession {
   std::optional<storage::TransportName> named_transport() const;  // when it is no registry's
   storage::Reference destination(const std::string& own_name) const;
   void write_files(const storage::Image& image, const storage::TransportName& place);
+  void write_files(const storage::ManifestList& list, const storage::TransportName& place);
   void finish(const storage::Digest& digest);
 
   const engine::Engine& engine_;

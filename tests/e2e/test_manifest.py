@@ -268,3 +268,28 @@ def test_an_image_that_is_gone_is_named(fresh, bad, two):
     fresh("rmi", two[1])
     error = fresh.error("manifest", "push", INSECURE, "app:1", bad.name("lists/gone:1"))
     assert digest in error and "not in the store" in error
+
+
+@pytest.mark.parametrize("target", ["oci:{}/it:app:1", "oci-archive:{}/it.tar:app:1", "oci:{}/it"])
+def test_a_list_goes_into_files_too(fresh, two, scratch, identity, target):
+    place = target.format(scratch)
+    fresh("manifest", "create", "app:1", *two)
+    fresh("manifest", "push", f"--digestfile={scratch}/digest", "app:1", place)
+    ids = [json.loads(fresh("image", "inspect", name))[0]["Id"].removeprefix("sha256:") for name in two]
+    fresh("rmi", *two)
+    assert fresh("pull", "-q", place) == ids[0]
+    assert fresh("pull", "-q", f"--arch={OTHER}", place) == ids[1]
+    if identity != "unshare":  # skopeo takes `unshare -r` for root
+        shown = subprocess.run(["skopeo", "inspect", "--raw", place], stdout=subprocess.PIPE, check=True).stdout
+        assert platforms(json.loads(shown)) == [ARCHITECTURE, OTHER]
+        with open(scratch + "/digest") as file:
+            assert file.read() == oci.sha256(shown)
+
+
+def test_what_files_cannot_hold(fresh, registry, two, scratch):
+    fresh("manifest", "create", "app:1", *two)
+    assert "oci" in fresh.error("manifest", "push", "app:1", f"dir:{scratch}/it")
+    assert "--all" in fresh.error("manifest", "push", "--all=false", "app:1", f"oci:{scratch}/it")
+    fresh("manifest", "create", INSECURE, "theirs:1", registry.push("busybox", "lists/theirs:1"))
+    assert "not in the store" in fresh.error("manifest", "push", "theirs:1", f"oci:{scratch}/it")
+    assert not [name for name in list_names(scratch) if not name.startswith("load-")]

@@ -75,6 +75,17 @@ def test_skopeo_reads_it(fresh, box, scratch, identity, target):
     assert config["rootfs"]["diff_ids"] == identify(fresh, box)[1]
 
 
+def test_umoci_reads_it(fresh, scratch, identity):
+    if identity == "unshare":
+        pytest.skip("umoci takes `unshare -r` for root")
+    name = load(fresh, scratch, small("one", "two"))
+    fresh("push", name, f"oci:{scratch}/layout:it")
+    rootless = [] if identity == "root" else ["--rootless"]
+    images.run("umoci", "unpack", *rootless, "--image", f"{scratch}/layout:it", scratch + "/bundle")
+    with open(scratch + "/bundle/rootfs/file1") as file:
+        assert file.read() == "two"
+
+
 @pytest.mark.parametrize("transport", ["oci", "oci-archive", "docker-archive", "dir"])
 def test_what_skopeo_writes_is_pulled(fresh, scratch, identity, transport):
     if identity == "unshare":
