@@ -33,8 +33,8 @@
 #include "storage/layer/suspect.h"
 #include "storage/layer/tar_reader.h"
 #include "storage/layer/tar_split.h"
-#include "storage/threads_end.h"
 #include "storage/layer/tree_writer.h"
+#include "storage/threads_end.h"
 
 namespace knarr::storage {
 namespace {
