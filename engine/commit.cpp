@@ -113,7 +113,7 @@ Image plan_commit(const ContainerConfig& container, const Image& base, const Com
   image.indexes.clear();
   image.created = created;
   image.author = options.author.empty() ? base.author : options.author;
-  image.comment = options.format == storage::ImageFormat::docker ? options.message : "";
+  image.comment = options.format == storage::ManifestKind::docker ? options.message : "";
   image.config = container_config(container, base.config);
   if (options.include_volumes) add_mounts(container, image.config);
   if (options.config) merge_config(image.config, *options.config);

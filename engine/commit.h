@@ -16,7 +16,7 @@ struct CommitOptions {
   std::string author, message;
   std::vector<std::string> changes;            // Dockerfile instructions
   std::optional<storage::ImageConfig> config;  // --config: merged before them
-  storage::ImageFormat format = storage::ImageFormat::oci;
+  storage::ManifestKind format = storage::ManifestKind::oci;
   bool include_volumes = false, pause = false, squash = false;
   std::optional<storage::Reference> name;
   std::optional<std::int64_t> source_date;  // seconds since the epoch

@@ -25,7 +25,7 @@ struct CommitRequest {
   TreeStack now, before;
   std::set<std::string> leave_out;  // paths in the tree
   bool squash = false;              // all that the tree shows becomes one layer
-  ImageFormat format = ImageFormat::oci;
+  ManifestKind format = ManifestKind::oci;
   std::vector<Reference> names;
   // No file of the layer is younger, in seconds since the epoch: equal trees give equal layers.
   std::optional<std::int64_t> newest;

@@ -14,10 +14,10 @@ namespace knarr::cli {
 
 namespace {
 
-storage::ImageFormat format_of(const Arguments& arguments) {
+storage::ManifestKind format_of(const Arguments& arguments) {
   const std::string format = arguments.text("format");
-  if (format == "oci") return storage::ImageFormat::oci;
-  if (format == "docker") return storage::ImageFormat::docker;
+  if (format == "oci") return storage::ManifestKind::oci;
+  if (format == "docker") return storage::ManifestKind::docker;
   throw UsageError(concat("unknown format \"", format, "\": it is oci or docker"));
 }
 

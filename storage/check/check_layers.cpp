@@ -7,6 +7,7 @@
 #include "storage/image/image_store.h"
 #include "storage/layer/layer.h"
 #include "storage/layer/layer_meta_json.h"
+#include "storage/layer/shipped_blobs_json.h"
 
 namespace knarr::storage {
 namespace {
@@ -57,6 +58,25 @@ Finding damaged_layer(const Store& store, const Digest& layer, const std::string
   return finding;
 }
 
+// Without these hints a push may have to compress and send the layer once more.
+std::optional<Finding> check_shipped_blobs(const Store& store, const Digest& layer) {
+  const std::string path = concat(layer_path(layer), '/', shipped_blobs_file);
+  std::string why;
+  try {
+    const auto json = sys::read_file_if_exists(store.fd(), path);
+    if (json) parse_shipped_blobs(*json);
+    return std::nullopt;
+  } catch (const Unsupported&) {
+    return std::nullopt;  // of a later version
+  } catch (const Error& error) {
+    why = error.message();
+  }
+  return Finding{.object = concat("layer ", render(layer)),
+                 .problem = concat("its record of where it was shipped cannot be read: ", why),
+                 .repair = [&store, path] { store.move_to_trash(path); },
+                 .repaired = "forgotten"};
+}
+
 bool is_younger(const Store& store, const std::string& path, std::int64_t seconds) {
   const auto info = sys::stat_at(store.fd(), path, AT_SYMLINK_NOFOLLOW);
   return info && info->st_mtime > ::time(nullptr) - seconds;
@@ -79,7 +99,11 @@ std::vector<Finding> check_layers(const Store& store, std::int64_t min_age_secon
   std::vector<Finding> findings;
   for (const auto& [layer, users] : layer_users(store)) {
     const std::string problem = find_problem(store, layer);
-    if (!problem.empty()) findings.push_back(damaged_layer(store, layer, problem, users));
+    if (!problem.empty()) {
+      findings.push_back(damaged_layer(store, layer, problem, users));
+    } else if (auto finding = check_shipped_blobs(store, layer)) {
+      findings.push_back(*std::move(finding));
+    }
   }
   for (const std::string& path : ImageStore(store).find_unreferenced()) {
     if (!path.starts_with("blobs/")) findings.push_back(unneeded(store, path, min_age_seconds));

@@ -22,6 +22,8 @@ constexpr std::string_view docker_manifest_type = "application/vnd.docker.distri
 constexpr std::string_view docker_config_type = "application/vnd.docker.container.image.v1+json";
 constexpr std::string_view docker_tar_type = "application/vnd.docker.image.rootfs.diff.tar";
 
+enum class ManifestKind { oci, docker };  // docker: version 2, schema 2
+
 bool is_index_type(std::string_view media_type);
 // A layer its registry need not have: Descriptor::urls say where it is.
 bool is_foreign_layer(const Descriptor& layer);

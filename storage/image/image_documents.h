@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "storage/content/decompress.h"
+#include "storage/image/image_checks.h"
 #include "storage/image/image_config_json.h"
 #include "storage/image/image_store.h"
 
 namespace knarr::storage {
 
-enum class ManifestKind { oci, docker };  // docker: version 2, schema 2
 ManifestKind kind_of_manifest(std::string_view media_type);
 std::string_view manifest_media_type(ManifestKind kind);
 // Throws Unsupported for a compression such layers cannot have.

@@ -8,8 +8,8 @@
 namespace knarr::storage {
 
 std::string make_plain_manifest(Image& image, std::size_t config_bytes, const std::vector<LayerMeta>& layers,
-                                ImageFormat format) {
-  const bool is_oci = format == ImageFormat::oci;
+                                ManifestKind kind) {
+  const bool is_oci = kind == ManifestKind::oci;
   Manifest manifest;
   manifest.media_type = is_oci ? oci_manifest_type : docker_manifest_type;
   manifest.config.media_type = is_oci ? oci_config_type : docker_config_type;

@@ -7,15 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "storage/image/image.h"
+#include "storage/image/image_checks.h"
 #include "storage/layer/layer.h"
 
 namespace knarr::storage {
 
-enum class ImageFormat { oci, docker };
-
 // Notes the manifest in the image, whose id is known already, and returns it.
 std::string make_plain_manifest(Image& image, std::size_t config_bytes, const std::vector<LayerMeta>& layers,
-                                ImageFormat format = ImageFormat::oci);
+                                ManifestKind kind = ManifestKind::oci);
 
 }  // namespace knarr::storage

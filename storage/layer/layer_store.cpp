@@ -9,8 +9,9 @@ namespace knarr::storage {
 
 namespace {
 
+// In the view of an additional store it is a link to the tree there.
 bool has_tree(const Store& store, const Digest& diff_id) {
-  const auto tree = sys::stat_at(store.fd(), layer_directory(diff_id) + "/diff", AT_SYMLINK_NOFOLLOW);
+  const auto tree = sys::stat_at(store.fd(), layer_directory(diff_id) + "/diff");
   return tree && S_ISDIR(tree->st_mode);
 }
 

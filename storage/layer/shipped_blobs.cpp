@@ -26,13 +26,12 @@ void write_shipped_blobs(const Store& store, const Digest& diff_id, const std::v
 }  // namespace
 
 std::vector<ShippedBlob> list_shipped_blobs(const Store& store, const Digest& diff_id) {
-  const auto json =
-      sys::read_file_if_exists(store.fd(), concat(layer_directory(diff_id), '/', shipped_blobs_file));
-  if (!json) return {};
   try {
-    return parse_shipped_blobs(*json);
+    const auto json =
+        sys::read_file_if_exists(store.fd(), concat(layer_directory(diff_id), '/', shipped_blobs_file));
+    return json ? parse_shipped_blobs(*json) : std::vector<ShippedBlob>{};
   } catch (const Error&) {
-    return {};  // torn, or of a later version
+    return {};  // torn, of a later version, or no file at all: `system check` tells
   }
 }
 

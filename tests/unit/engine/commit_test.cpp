@@ -72,7 +72,7 @@ TEST(PlanCommit, VolumesAreDeclaredWhenAskedFor) {
 TEST(PlanCommit, TheCommentOfAnImageIsDockers) {
   CommitOptions options{.author = "me", .message = "why"};
   EXPECT_EQ(commit_of(plain_request(), options).comment, "");
-  options.format = storage::ImageFormat::docker;
+  options.format = storage::ManifestKind::docker;
   const storage::Image image = commit_of(plain_request(), options);
   EXPECT_EQ(image.comment, "why");
   EXPECT_EQ(image.author, "me");

@@ -10,6 +10,7 @@
 #include "storage/image/image_store.h"
 #include "storage/layer/layer.h"
 #include "storage/layer/layer_meta_json.h"
+#include "storage/layer/shipped_blobs.h"
 #include "storage/volume/volume_store.h"
 #include "tests/unit/storage/temporary_store.h"
 
@@ -92,6 +93,17 @@ TEST_F(CheckTest, ALayerThatIsGoneIsMissed) {
   store_.move_to_trash("layers/" + layer_.hex);
   store_.empty_trash();
   EXPECT_THAT(check(), ElementsAre(is_damaged(layer_.hex, "it is missing")));
+}
+
+TEST_F(CheckTest, WhereALayerWasShippedIsForgottenWhenItCannotBeRead) {
+  const std::string path = "layers/" + layer_.hex + "/blobs.json";
+  note_shipped_blob(store_, layer_, {.digest = layer_, .size = 12, .places = {"quay.io/x/y"}});
+  EXPECT_THAT(check(), IsEmpty());
+  write(path, "half a rec");
+  EXPECT_THAT(check(), ElementsAre(is_damaged(layer_.hex, "where it was shipped cannot be read")));
+  repair();
+  EXPECT_FALSE(sys::stat_at(store_.fd(), path));
+  EXPECT_TRUE(LayerStore(store_).find_layer(layer_));
 }
 
 TEST_F(CheckTest, ALayersRecordThatIsTornIsDamage) {

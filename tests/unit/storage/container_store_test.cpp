@@ -253,7 +253,7 @@ TEST_F(ContainerStoreTest, ListHasNoSummaryOfWhatIsBeingMadeOrIsDamaged) {
   std::map<std::string, std::string> listed;
   for (const ContainerEntry& entry : containers_.list()) listed[entry.id] = entry.summary;
   EXPECT_EQ(listed, (std::map<std::string, std::string>{
-                        {id_of("a"), "summary of web"}, {id_of("b"), ""}, {id_of("c"), ""}}));
+                        {id_of("a"), "summary of web\n"}, {id_of("b"), ""}, {id_of("c"), ""}}));
 }
 
 TEST_F(ContainerStoreTest, AContainerThatLostOneRecordIsStillThere) {
