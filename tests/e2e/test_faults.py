@@ -34,6 +34,7 @@ def without(knarr, *names):
 
 def operations(knarr, image, remote):
     archive = image("rich")
+    pushed = remote.replace("some/rich", "some/pushed")
 
     def unloaded():
         knarr.result("rmi", "-f", "localhost/rich")
@@ -46,6 +47,11 @@ def operations(knarr, image, remote):
         if knarr.result("container", "exists", "victim").status != 0:
             knarr("create", "--name", "victim", IMAGE, "true")
 
+    def changed():
+        knarr.result("rmi", "-f", "localhost/made")
+        if knarr.result("container", "exists", "victim").status != 0:
+            knarr("run", "--name", "victim", IMAGE, "sh", "-c", "echo new > /made; rm -r /home")
+
     def has_rich():
         assert knarr("run", "--rm", "localhost/rich", "cat", "/data/kept") == "kept"
 
@@ -56,6 +62,9 @@ def operations(knarr, image, remote):
         "load": Operation(["load", "-q", "-i", archive], unloaded, has_rich),
         "pull": Operation(["pull", "-q", "--retry=0", "--tls-verify=false", remote], lambda: knarr.result("rmi", "-f", remote),
                           lambda: knarr("run", "--rm", remote, "cat", "/data/kept")),
+        "push": Operation(["push", "-q", "--retry=0", "--tls-verify=false", IMAGE, pushed], lambda: knarr.result("rmi", "-f", pushed),
+                          lambda: knarr("run", "--rm", "--pull=always", "--tls-verify=false", pushed, "true")),
+        "commit": Operation(["commit", "-q", "victim", "made"], changed, lambda: knarr("run", "--rm", "localhost/made", "test", "-f", "/made")),
         "tag": Operation(["tag", IMAGE, "other"], lambda: knarr.result("untag", IMAGE, "localhost/other:latest"),
                          lambda: knarr("run", "--rm", "localhost/other", "true")),
         "rmi": Operation(["rmi", "localhost/rich"], loaded, lacks("image", "exists", "localhost/rich")),
@@ -67,7 +76,7 @@ def operations(knarr, image, remote):
     }
 
 
-NAMES = ["load", "pull", "tag", "rmi", "run", "rm", "rename", "volume"]
+NAMES = ["load", "pull", "push", "commit", "tag", "rmi", "run", "rm", "rename", "volume"]
 
 
 def run_with_fault(knarr, fault_at, fault, number, arguments):
@@ -101,7 +110,7 @@ def check(knarr, context, *options):
 def check_nothing_is_left(knarr, context, remote):
     without(knarr, "-a")
     knarr("volume", "rm", "-a", "-f")
-    knarr("rmi", "-f", "localhost/rich", "localhost/other", "localhost/other:latest", remote)
+    knarr("rmi", "-f", "localhost/rich", "localhost/other", "localhost/other:latest", "localhost/made", remote)
     knarr("system", "prune", "-f")
     for place in ("staging", "trash", "downloads"):
         eventually(lambda: not list_names(os.path.join(knarr.root, place)), what=f"an empty {place}/ after {context}")
