@@ -85,21 +85,17 @@ std::optional<StatusRecord> Engine::read_status(const std::string& container_id)
   }
 }
 
-std::vector<ContainerRecord> Engine::records() const {
-  const std::vector<storage::ContainerEntry> entries = containers().list();
-  std::vector<ContainerRecord> all;
-  all.reserve(entries.size());
-  for (const storage::ContainerEntry& entry : entries) {
+void Engine::visit_records(const std::function<void(ContainerRecord)>& visit) const {
+  for (const storage::ContainerEntry& entry : containers().list()) {
     auto summary = parse_summary(entry.summary);
     if (!summary) summary = summarize_damaged(*this, entry.id);
-    if (summary) all.push_back({*std::move(summary), parse_status(status_line(entry.summary))});
+    if (summary) visit({*std::move(summary), parse_status(status_line(entry.summary))});
   }
-  return all;
 }
 
 std::vector<Summary> Engine::summaries() const {
   std::vector<Summary> all;
-  for (ContainerRecord& record : records()) all.push_back(std::move(record.summary));
+  visit_records([&](ContainerRecord record) { all.push_back(std::move(record.summary)); });
   return all;
 }
 

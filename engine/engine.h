@@ -46,7 +46,7 @@ class Engine {
   std::optional<StatusRecord> read_status(const std::string& container_id) const;
   // Of all containers, in no order. One whose summary is damaged is summed up from its configuration; of one
   // that has lost that, too, the user is warned.
-  std::vector<ContainerRecord> records() const;
+  void visit_records(const std::function<void(ContainerRecord)>& visit) const;
   std::vector<Summary> summaries() const;
   ContainerStatus status(const std::string& container_id) const;  // lock-free
   bool is_running(const std::string& container_id) const;         // the cheapest question

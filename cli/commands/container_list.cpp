@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <numeric>
 #include <unordered_set>
+#include <utility>
 
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
@@ -62,16 +63,14 @@ std::vector<ListedContainer> list_containers(const engine::Engine& engine) {
   // What runs has a directory among those of running containers: one look there instead of one a container.
   const std::vector<std::string> names = sys::list_directory(AT_FDCWD, engine.run_directory(""));
   const std::unordered_set<std::string_view> live(names.begin(), names.end());
-  std::vector<engine::ContainerRecord> records = engine.records();
   std::vector<ListedContainer> containers;
-  containers.reserve(records.size());
-  for (engine::ContainerRecord& record : records) {
+  engine.visit_records([&](engine::ContainerRecord record) {
     const std::string& id = record.summary.id;
     auto resting = live.contains(id) ? std::nullopt : resting_status(record.status);
     engine::ContainerStatus status = resting ? std::move(*resting) : engine.status(id);
     containers.push_back(make_listed(std::move(record.summary)));
     containers.back().status = std::move(status);
-  }
+  });
   return containers;
 }
 
@@ -115,10 +114,19 @@ void sort_containers(std::vector<ListedContainer>& containers, std::string_view 
   if (key == "names") sort_by([](const ListedContainer& c) -> const std::string& { return c.summary.name; });
   if (key == "runningfor") sort_by([](const ListedContainer& c) { return c.status.started_ns; });
   if (key == "status") sort_by([](const ListedContainer& c) { return engine::state_name(c.status.state); });
-  std::vector<ListedContainer> sorted;
-  sorted.reserve(containers.size());
-  for (const std::uint32_t place : order) sorted.push_back(std::move(containers[place]));
-  containers = std::move(sorted);
+  // In place, cycle by cycle: a second vector would be as much memory once more.
+  for (std::uint32_t first = 0; first < order.size(); ++first) {
+    if (order[first] == first) continue;
+    ListedContainer displaced = std::move(containers[first]);
+    std::uint32_t place = first;
+    while (order[place] != first) {
+      const std::uint32_t from = std::exchange(order[place], place);
+      containers[place] = std::move(containers[from]);
+      place = from;
+    }
+    order[place] = place;
+    containers[place] = std::move(displaced);
+  }
 }
 
 }  // namespace knarr::cli
