@@ -12,30 +12,35 @@ namespace {
 
 constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
 
-}  // namespace
-
-std::string human_size(std::uint64_t bytes) {
+struct Scaled {
+  double size;
+  const char* unit;
+};
+// In the first unit of which there are less than `limit`.
+Scaled scale(std::uint64_t bytes, double limit) {
   double size = static_cast<double>(bytes);
   std::size_t unit = 0;
-  // 999.5 and more would be rounded to four digits.
-  while (size >= 999.5 && unit + 1 < std::size(units)) {
+  while (size >= limit && unit + 1 < std::size(units)) {
     size /= 1000;
     ++unit;
   }
+  return {size, units[unit]};
+}
+
+}  // namespace
+
+std::string human_size(std::uint64_t bytes) {
+  // 999.5 and more would be rounded to four digits.
+  const auto [size, unit] = scale(bytes, 999.5);
   char text[32];
-  std::snprintf(text, sizeof text, "%.3g %s", size, units[unit]);
+  std::snprintf(text, sizeof text, "%.3g %s", size, unit);
   return text;
 }
 
 std::string compact_size(std::uint64_t bytes) {
-  double size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (size >= 1000 && unit + 1 < std::size(units)) {
-    size /= 1000;
-    ++unit;
-  }
+  const auto [size, unit] = scale(bytes, 1000);
   char text[32];
-  std::snprintf(text, sizeof text, "%.4g%s", size, units[unit]);
+  std::snprintf(text, sizeof text, "%.4g%s", size, unit);
   return text;
 }
 
