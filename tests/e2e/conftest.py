@@ -125,6 +125,17 @@ def fresh(tmp_path_factory, work, identity, engine):
 
 
 @pytest.fixture
+def other(engine, work, fresh):
+    """A third engine: what `fresh` gives away arrives there."""
+    path = os.path.join(work, "other-" + os.path.basename(fresh.work))
+    os.makedirs(path)
+    third = Engine(engine.program, path, fresh.identity)
+    yield third
+    third.remove_all()
+    third.destroy()
+
+
+@pytest.fixture
 def image():
     """image("rich") is the path of that image's archive or directory."""
     return images.image_path

@@ -15,7 +15,7 @@ import images
 import oci
 import pytest
 from bad_registry import BadRegistry, cut_upload, expire_tokens, header, hold, status
-from harness import Engine, list_names
+from harness import list_names
 from test_pull import INSECURE, NOBODY, chunked_image, chunked_manifest, contents_of, inspect_image, layer_digests, small
 
 RETRY = ["--retry=3", "--retry-delay=10ms"]
@@ -25,17 +25,6 @@ RETRY = ["--retry=3", "--retry-delay=10ms"]
 def bad():
     with BadRegistry() as registry:
         yield registry
-
-
-@pytest.fixture
-def other(engine, work, fresh):
-    """A third engine: it pulls what `fresh` pushed."""
-    path = os.path.join(work, "puller-" + os.path.basename(fresh.work))
-    os.makedirs(path)
-    third = Engine(engine.program, path, fresh.identity)
-    yield third
-    third.remove_all()
-    third.destroy()
 
 
 def load(engine, scratch, image, name="localhost/pushed:latest"):

@@ -36,18 +36,6 @@ def members(path):
         return {info.name: archive.extractfile(info).read() for info in archive if info.isfile()}
 
 
-@pytest.fixture
-def other(engine, work, fresh):
-    """A third engine: what `fresh` saves is loaded there."""
-    from harness import Engine
-    path = os.path.join(work, "other-" + os.path.basename(fresh.work))
-    os.makedirs(path)
-    third = Engine(engine.program, path, fresh.identity)
-    yield third
-    third.remove_all()
-    third.destroy()
-
-
 # Out and in again.
 
 @pytest.mark.parametrize("options", [

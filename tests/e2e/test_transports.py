@@ -10,20 +10,9 @@ import tempfile
 import images
 import oci
 import pytest
-from harness import Engine, list_names
+from harness import list_names
 from test_pull import ARCHITECTURE, OTHER, contents_of, image_id, small
 from test_push import identify, load
-
-
-@pytest.fixture
-def other(engine, work, fresh):
-    """A third engine: it pulls what `fresh` pushed."""
-    path = os.path.join(work, "puller-" + os.path.basename(fresh.work))
-    os.makedirs(path)
-    third = Engine(engine.program, path, fresh.identity)
-    yield third
-    third.remove_all()
-    third.destroy()
 
 
 @pytest.fixture
