@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
-#include <unordered_set>
 
 #include "rootless/sys/error.h"
 #include "storage/meta/random.h"
@@ -75,57 +74,12 @@ sys::UniqueFd open_root(const std::string& root) {
   return sys::open_directory(AT_FDCWD, root);
 }
 
-// Adds up what deleting a tree gives back. Advice for the user only, so what cannot be read counts nothing.
-class TreeMeasure {
- public:
-  std::uint64_t bytes(int dir_fd, const std::string& name) {
-    add(dir_fd, name, 0);
-    return bytes_;
-  }
-
- private:
-  // Each level holds a descriptor; a tree that is deeper was made to be.
-  static constexpr int max_depth = 256;
-
-  void add(int dir_fd, const std::string& name, int depth) {
-    struct stat info;
-    if (::fstatat(dir_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) return;
-    if (S_ISDIR(info.st_mode)) {
-      add_entries(dir_fd, name, depth);
-    } else if (info.st_nlink > 1 && !seen_.insert(info.st_ino).second) {
-      return;
-    }
-    bytes_ += static_cast<std::uint64_t>(info.st_blocks) * 512;
-  }
-
-  void add_entries(int dir_fd, const std::string& name, int depth) {
-    if (depth == max_depth) return;
-    const sys::UniqueFd fd(::openat(dir_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd) return;
-    for (const std::string& entry : sys::list_directory(fd.get(), ".")) add(fd.get(), entry, depth + 1);
-  }
-
-  std::uint64_t bytes_ = 0;
-  std::unordered_set<ino_t> seen_;
-};
-
 // Nobody else's removal is under way and nobody works in it: the lock says so.
 std::optional<sys::Lock> claim(int root_fd, const std::string& path) {
   try {
     return sys::Lock::try_acquire(root_fd, path, sys::Lock::Mode::exclusive);
   } catch (const Error&) {
     return std::nullopt;  // gone, or not ours to open
-  }
-}
-
-// Returns the bytes freed.
-std::uint64_t remove_claimed(int root_fd, const std::string& path) {
-  const std::uint64_t bytes = TreeMeasure().bytes(root_fd, path);
-  try {
-    sys::remove_tree(root_fd, path);
-    return bytes;
-  } catch (const Error&) {
-    return bytes - std::min(bytes, TreeMeasure().bytes(root_fd, path));  // the next call tries the rest again
   }
 }
 
@@ -209,11 +163,15 @@ void Store::trash_garbage(Downloads downloads) const {
   });
 }
 
-std::uint64_t Store::empty_trash() const {
+void Store::empty_trash() const {
   trash_garbage(Downloads::old);
-  std::uint64_t bytes = 0;
-  for_each_unheld(fd(), "trash", [&](const std::string& path) { bytes += remove_claimed(fd(), path); });
-  return bytes;
+  for_each_unheld(fd(), "trash", [&](const std::string& path) {
+    try {
+      sys::remove_tree(fd(), path);
+    } catch (const Error&) {
+      // The next call tries the rest again.
+    }
+  });
 }
 
 bool Store::has_trash() const {

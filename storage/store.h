@@ -57,9 +57,9 @@ class Store {
   // Takes `relative` out of the store in one step: rename into trash/ (a link is gone at once). False when it
   // was not there.
   bool move_to_trash(const std::string& relative) const;
-  // Deletes what lies in trash/ and what in staging/ nobody holds; returns the bytes freed. Must run where
-  // the files' owners are mapped (inside R). Failures are skipped: the next call tries again.
-  std::uint64_t empty_trash() const;
+  // Deletes what lies in trash/ and what in staging/ nobody holds. Must run where the files' owners are
+  // mapped (inside R). Failures are skipped: the next call tries again.
+  void empty_trash() const;
   bool has_trash() const;
   // Moves what in staging/ nobody holds to trash/: what a killed command left.
   void sweep_staging() const;

@@ -94,10 +94,10 @@ TEST_F(StoreStaging, IsKeptWhileItsLockIsHeldAndGarbageAfterwards) {
     const Store::Staging staging = store_.make_staging("pull");
     EXPECT_THAT(staging.path, StartsWith("staging/pull-"));
     write(staging.path + "/file", "content");
-    EXPECT_EQ(store_.empty_trash(), 0u);
+    store_.empty_trash();
     EXPECT_TRUE(exists(staging.path + "/file"));
   }
-  EXPECT_GT(store_.empty_trash(), 0u);
+  store_.empty_trash();
   EXPECT_THAT(list("staging"), IsEmpty());
   EXPECT_THAT(list("trash"), IsEmpty());
 }
@@ -121,29 +121,19 @@ TEST_F(StoreStaging, SurvivesASweepAtAnyInstantOfItsMaking) {
 
 using StoreTrash = StoreTest;
 
-TEST_F(StoreTrash, TakesATreeAwayInOneStepAndFreesItsBytesLater) {
+TEST_F(StoreTrash, TakesATreeAwayInOneStepAndDeletesItLater) {
   sys::make_directories(store_.fd(), "layers/x/diff", 0700);
   write("layers/x/diff/file", std::string(100'000, 'x'));
   EXPECT_FALSE(store_.has_trash());
   EXPECT_TRUE(store_.move_to_trash("layers/x"));
   EXPECT_FALSE(exists("layers/x"));
   EXPECT_TRUE(store_.has_trash());
-  EXPECT_GE(store_.empty_trash(), 100'000u);
+  store_.empty_trash();
   EXPECT_FALSE(store_.has_trash());
 }
 
 TEST_F(StoreTrash, WhatIsNotThereIsNoError) {
   EXPECT_FALSE(store_.move_to_trash("layers/missing"));
-}
-
-TEST_F(StoreTrash, CountsHardLinksOnce) {
-  sys::make_directory(store_.fd(), "layers/x", 0700);
-  write("layers/x/a", std::string(1 << 20, 'x'));
-  for (const char* link : {"layers/x/b", "layers/x/c"}) {
-    ASSERT_EQ(::linkat(store_.fd(), "layers/x/a", store_.fd(), link, 0), 0);
-  }
-  store_.move_to_trash("layers/x");
-  EXPECT_LT(store_.empty_trash(), 2u << 20);
 }
 
 TEST_F(StoreTrash, EmptiesDirectoriesWithoutPermissionBits) {
