@@ -141,8 +141,8 @@ class Session {
         error_(request_.error_fd),
         input_is_terminal_(request_.input_fd >= 0 && ::isatty(request_.input_fd) == 1),
         detach_(reads_keys() ? request_.detach_sequence : std::string()),
-        frame_(std::make_unique<char[]>(monitor::max_frame + 1)),
-        typed_(std::make_unique<char[]>(typed_size)) {}
+        frame_(std::make_unique_for_overwrite<char[]>(monitor::max_frame + 1)),
+        typed_(std::make_unique_for_overwrite<char[]>(typed_size)) {}
 
   AttachResult run();
 
