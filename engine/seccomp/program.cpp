@@ -5,7 +5,9 @@
 #include <linux/bpf_common.h>
 #include <linux/seccomp.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "rootless/sys/error.h"
 
@@ -202,6 +204,95 @@ Program build_table(const CallTable& table, Verdict default_verdict) {
   return program;
 }
 
+// --- the end: one return for many ---
+//
+// What the kernel does with a filter when a container starts (converting and compiling it) costs by the
+// instruction, and near half of them would be the returns of single ranges.
+
+bool is_jump(const sock_filter& instruction) {
+  return BPF_CLASS(instruction.code) == BPF_JMP && BPF_OP(instruction.code) == BPF_JA;
+}
+bool is_branch(const sock_filter& instruction) {
+  return BPF_CLASS(instruction.code) == BPF_JMP && BPF_OP(instruction.code) != BPF_JA;
+}
+bool is_return(const sock_filter& instruction) {
+  return BPF_CLASS(instruction.code) == BPF_RET;
+}
+
+// Of the returns that a branch at `from` reaches and that give the same as the one at `target`, the last: it
+// is the one that most others reach, too.
+std::size_t last_same_return(const Program& program, std::size_t from, std::size_t target) {
+  for (std::size_t at = std::min(program.size() - 1, from + 1 + 255); at > target; --at) {
+    if (is_return(program[at]) && program[at].k == program[target].k) return at;
+  }
+  return target;
+}
+
+std::uint8_t aim(const Program& program, std::size_t from, std::size_t distance) {
+  const std::size_t target = from + 1 + distance;
+  if (!is_return(program[target])) return static_cast<std::uint8_t>(distance);
+  return static_cast<std::uint8_t>(last_same_return(program, from, target) - from - 1);
+}
+
+void aim_at_last_returns(Program& program) {
+  for (std::size_t at = 0; at < program.size(); ++at) {
+    sock_filter& instruction = program[at];
+    if (is_branch(instruction)) {
+      instruction.jt = aim(program, at, instruction.jt);
+      instruction.jf = aim(program, at, instruction.jf);
+    } else if (is_jump(instruction) && is_return(program[at + 1 + instruction.k])) {
+      instruction = program[at + 1 + instruction.k];
+    }
+  }
+}
+
+// No jump leads back, so one pass sees all that can be reached.
+std::vector<bool> find_reachable(const Program& program) {
+  std::vector<bool> reachable(program.size(), false);
+  reachable[0] = true;
+  for (std::size_t at = 0; at < program.size(); ++at) {
+    const sock_filter& instruction = program[at];
+    if (!reachable[at] || is_return(instruction)) continue;
+    if (is_branch(instruction)) {
+      reachable[at + 1 + instruction.jt] = reachable[at + 1 + instruction.jf] = true;
+    } else {
+      reachable[at + 1 + (is_jump(instruction) ? instruction.k : 0)] = true;
+    }
+  }
+  return reachable;
+}
+
+Program without_unreachable(const Program& program) {
+  const std::vector<bool> reachable = find_reachable(program);
+  std::vector<std::size_t> places;  // in the shorter program
+  std::size_t next = 0;
+  for (const bool stays : reachable) places.push_back(stays ? next++ : next);
+  Program shorter;
+  for (std::size_t at = 0; at < program.size(); ++at) {
+    if (!reachable[at]) continue;
+    sock_filter instruction = program[at];
+    const auto distance = [&](std::size_t before) { return places[at + 1 + before] - places[at] - 1; };
+    if (is_branch(instruction)) {
+      instruction.jt = static_cast<std::uint8_t>(distance(instruction.jt));
+      instruction.jf = static_cast<std::uint8_t>(distance(instruction.jf));
+    } else if (is_jump(instruction)) {
+      instruction.k = static_cast<std::uint32_t>(distance(instruction.k));
+    }
+    shorter.push_back(instruction);
+  }
+  return shorter;
+}
+
+// Each time it gets shorter a branch reaches more.
+Program share_returns(Program program) {
+  for (std::size_t before = 0; before != program.size();) {
+    before = program.size();
+    aim_at_last_returns(program);
+    program = without_unreachable(program);
+  }
+  return program;
+}
+
 }  // namespace
 
 Program assemble(const std::vector<CallTable>& tables, Verdict default_verdict) {
@@ -209,6 +300,7 @@ Program assemble(const std::vector<CallTable>& tables, Verdict default_verdict) 
   for (auto table = tables.rbegin(); table != tables.rend(); ++table)
     program = choose(BPF_JEQ, table->arch, build_table(*table, default_verdict), program);
   program.insert(program.begin(), load(offsetof(seccomp_data, arch)));
+  program = share_returns(std::move(program));
   if (program.size() > BPF_MAXINSNS) {
     throw InvalidArgument(concat("the filter has ", program.size(), " instructions, the kernel takes ",
                                  BPF_MAXINSNS, " at most"));

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <linux/audit.h>
 
+#include <algorithm>
+
 #include "engine/seccomp/program.h"
 #include "rootless/sys/error.h"
 #include "tests/unit/engine/bpf_machine.h"
@@ -170,6 +172,21 @@ TEST(Program, NeighboursWithTheSameVerdictCostNothing) {
   few.calls[10] = {{{}, allow}};
   for (std::uint32_t number = 10; number < 300; ++number) many.calls[number] = {{{}, allow}};
   EXPECT_EQ(assemble({few}, otherwise).size(), assemble({many}, otherwise).size());
+}
+
+// Every other call is allowed: as many ranges as calls, and a return for each would be as many again.
+TEST(Program, BranchesShareTheirReturns) {
+  CallTable table{.arch = AUDIT_ARCH_X86_64};
+  for (std::uint32_t number = 0; number < 600; number += 2) table.calls[number] = {{{}, allow}};
+  const Program program = assemble({table}, otherwise);
+  const auto returns = std::count_if(program.begin(), program.end(), [](const sock_filter& instruction) {
+    return BPF_CLASS(instruction.code) == BPF_RET;
+  });
+  EXPECT_LT(returns, 12);
+  EXPECT_LT(program.size(), 640u);
+  for (std::uint32_t number = 0; number < 600; ++number)
+    ASSERT_EQ(verdict(program, AUDIT_ARCH_X86_64, number), number % 2 == 0 ? allow : otherwise) << number;
+  EXPECT_EQ(verdict(program, AUDIT_ARCH_ARM, 2), SECCOMP_RET_KILL_PROCESS);
 }
 
 TEST(Program, NumbersBehindTheEndAreNoCallsEvenWhereAllElseIsAllowed) {
