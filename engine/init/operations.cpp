@@ -13,6 +13,7 @@
 #include "engine/init/mounts.h"
 #include "engine/init/proc.h"
 #include "engine/init/resolve.h"
+#include "engine/init/targets.h"
 
 namespace knarr::engine::init {
 namespace {
@@ -20,11 +21,13 @@ namespace {
 // Handles that several operations share, opened when first needed and before anything of the container could
 // stand in their place.
 struct Shared {
+  explicit Shared(const Context& init) : root_fd(init.root.get()), sources(init.sources), targets(root_fd) {}
   int root_fd;
   const int* sources;  // opened already, one for each operation; null: none
   Fd null_device;      // the host's /dev/null
   Fd empty_tree;       // a read-only tmpfs, attached over the first masked directory
   Fd proc;
+  Targets targets;
 };
 
 MountChange change_of(const Operation& operation) {
@@ -59,10 +62,10 @@ bool bind_onto(const Shared& shared, const Operation& operation, int source_fd, 
 }
 
 // A directory or a file to mount on, as the source is one or the other.
-int make_target_like(const Shared& shared, const Operation& operation, const struct stat& source) {
+int make_target_like(Shared& shared, const Operation& operation, const struct stat& source) {
   const bool as_file = operation.file_target || !S_ISDIR(source.st_mode);
-  return as_file ? make_file_in_root(shared.root_fd, operation.target, 0644)
-                 : make_directory_in_root(shared.root_fd, operation.target, 0755);
+  return as_file ? shared.targets.make_file(operation.target, 0644)
+                 : shared.targets.make_directory(operation.target, 0755);
 }
 
 // --- filesystem ------------------------------------------------------------------------------------------
@@ -103,10 +106,10 @@ bool mount_filesystem_legacy(const Shared& shared, const Operation& operation, i
   return mounted && fill(mounted.get(), covered) && legacy_change_mount(mounted.get(), change);
 }
 
-bool mount_filesystem(const Shared& shared, const Operation& operation, bool& replaced) {
+bool mount_filesystem(Shared& shared, const Operation& operation, bool& replaced) {
   const bool kernel_view = is_kernel_view(operation.fstype);
   const Leaf leaf = kernel_view ? Leaf::refuse : Leaf::follow;
-  const Fd target{make_directory_in_root(shared.root_fd, operation.target, 0755, leaf)};
+  const Fd target{shared.targets.make_directory(operation.target, 0755, leaf)};
   Fd covered;
   if (!target || !open_covered(shared, operation, covered)) return false;
   MountChange change{.propagation = operation.propagation};
@@ -133,7 +136,7 @@ int take_source(int opened) {
   return -1;
 }
 
-bool bind(const Shared& shared, const Operation& operation, std::uint32_t index) {
+bool bind(Shared& shared, const Operation& operation, std::uint32_t index) {
   const Fd source{shared.sources != nullptr ? take_source(shared.sources[index])
                                             : ::open(operation.source, O_PATH | O_CLOEXEC)};
   struct stat status;
@@ -150,31 +153,31 @@ bool is_the_device(const struct stat& status, const Operation& operation) {
   return (status.st_mode & S_IFMT) == type && status.st_rdev == operation.rdev;
 }
 
-bool make_node(const Shared& shared, const Operation& operation) {
+bool make_node(Shared& shared, const Operation& operation) {
   Name name;
-  const Fd parent{open_parent_in_root(shared.root_fd, operation.target, name)};
-  if (!parent) return false;
+  const int parent = shared.targets.open_parent(operation.target, name);
+  if (parent < 0) return false;
   const mode_t mode = (operation.device_is_block ? S_IFBLK : S_IFCHR) | operation.mode;
-  if (::mknodat(parent.get(), name.text, mode, operation.rdev) == 0) {
+  if (::mknodat(parent, name.text, mode, operation.rdev) == 0) {
     if (operation.uid == 0 && operation.gid == 0) return true;
-    return ::fchownat(parent.get(), name.text, operation.uid, operation.gid, AT_SYMLINK_NOFOLLOW) == 0;
+    return ::fchownat(parent, name.text, operation.uid, operation.gid, AT_SYMLINK_NOFOLLOW) == 0;
   }
   struct stat status;
   if (errno != EEXIST) return false;
-  if (::fstatat(parent.get(), name.text, &status, AT_SYMLINK_NOFOLLOW) < 0) return false;
+  if (::fstatat(parent, name.text, &status, AT_SYMLINK_NOFOLLOW) < 0) return false;
   return is_the_device(status, operation) || failed(EEXIST);
 }
 
-bool bind_device(const Shared& shared, const Operation& operation) {
+bool bind_device(Shared& shared, const Operation& operation) {
   const Fd source{::open(operation.source, O_PATH | O_CLOEXEC)};
   struct stat status;
   if (!source || ::fstat(source.get(), &status) < 0) return false;
   if (!is_the_device(status, operation)) return failed(ENODEV);
-  const Fd target{make_file_in_root(shared.root_fd, operation.target, 0666)};
+  const Fd target{shared.targets.make_file(operation.target, 0666)};
   return target && bind_onto(shared, operation, source.get(), target.get(), change_of(operation));
 }
 
-bool place_device(const Shared& shared, const Operation& operation) {
+bool place_device(Shared& shared, const Operation& operation) {
   if (operation.mknod) {
     if (make_node(shared, operation)) return true;
     if (errno != EPERM || operation.source == nullptr) return false;
@@ -184,10 +187,10 @@ bool place_device(const Shared& shared, const Operation& operation) {
 
 // --- directory, symlink, file ----------------------------------------------------------------------------
 
-bool make_directory(const Shared& shared, const Operation& operation) {
+bool make_directory(Shared& shared, const Operation& operation) {
   bool made = false;
   const mode_t mode = operation.mode == 0 ? 0755 : operation.mode;
-  const Fd directory{make_directory_in_root(shared.root_fd, operation.target, mode, Leaf::follow, &made)};
+  const Fd directory{shared.targets.make_directory(operation.target, mode, Leaf::follow, &made)};
   if (!directory) return false;
   if (!made) return true;
   if (operation.uid != 0 || operation.gid != 0) {
@@ -198,11 +201,11 @@ bool make_directory(const Shared& shared, const Operation& operation) {
   return ::chmod(FdPath(directory.get()).text, mode) == 0;
 }
 
-bool make_symlink(const Shared& shared, const Operation& operation) {
+bool make_symlink(Shared& shared, const Operation& operation) {
   Name name;
-  const Fd parent{open_parent_in_root(shared.root_fd, operation.target, name)};
-  if (!parent) return false;
-  return ::symlinkat(operation.source, parent.get(), name.text) == 0 || errno == EEXIST;
+  const int parent = shared.targets.open_parent(operation.target, name);
+  if (parent < 0) return false;
+  return ::symlinkat(operation.source, parent, name.text) == 0 || errno == EEXIST;
 }
 
 bool write_whole(int fd, const char* content, std::size_t size) {
@@ -216,14 +219,13 @@ bool write_whole(int fd, const char* content, std::size_t size) {
   return true;
 }
 
-bool make_file(const Shared& shared, const Operation& operation) {
+bool make_file(Shared& shared, const Operation& operation) {
   Name name;
-  const Fd parent{open_parent_in_root(shared.root_fd, operation.target, name)};
-  if (!parent) return false;
-  if (::unlinkat(parent.get(), name.text, 0) < 0 && errno != ENOENT) return false;
+  const int parent = shared.targets.open_parent(operation.target, name);
+  if (parent < 0) return false;
   const mode_t mode = operation.mode == 0 ? 0644 : operation.mode;
-  const Fd file{
-      ::openat(parent.get(), name.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)};
+  if (::unlinkat(parent, name.text, 0) < 0 && errno != ENOENT) return false;
+  const Fd file{::openat(parent, name.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)};
   if (!file || !write_whole(file.get(), operation.content, operation.content_size)) return false;
   if (operation.uid == 0 && operation.gid == 0) return true;
   return ::fchown(file.get(), operation.uid, operation.gid) == 0 && ::fchmod(file.get(), mode) == 0;
@@ -258,6 +260,7 @@ bool cover_with_empty_tree(Shared& shared, const Operation& operation, int targe
 }
 
 bool mask(Shared& shared, const Operation& operation) {
+  shared.targets.forget();
   const Fd target{open_in_root(shared.root_fd, operation.target, O_PATH)};
   if (!target) return is_missing(errno);
   struct stat status;
@@ -266,7 +269,8 @@ bool mask(Shared& shared, const Operation& operation) {
   return open_null_device(shared) && bind_onto(shared, operation, shared.null_device.get(), target.get(), {});
 }
 
-bool make_read_only(const Shared& shared, const Operation& operation) {
+bool make_read_only(Shared& shared, const Operation& operation) {
+  shared.targets.forget();
   const Fd target{open_in_root(shared.root_fd, operation.target, O_PATH)};
   if (!target) return is_missing(errno);
   MountChange change = change_of(operation);
@@ -348,8 +352,7 @@ void open_sources(Context& init) {
 }
 
 void replay_operations(Context& init) {
-  Shared shared{
-      .root_fd = init.root.get(), .sources = init.sources, .null_device = {}, .empty_tree = {}, .proc = {}};
+  Shared shared(init);
   const Span<Operation> operations = init.plan.operations;
   for (std::uint32_t i = 0; i < operations.size; ++i) {
     bool replaced = false;

@@ -241,26 +241,4 @@ int make_file_in_root(int root_fd, const char* path, mode_t mode, Leaf leaf) {
   return -1;
 }
 
-int open_parent_in_root(int root_fd, const char* path, Name& name) {
-  std::size_t end = std::strlen(path);
-  while (end > 0 && path[end - 1] == '/') --end;
-  std::size_t start = end;
-  while (start > 0 && path[start - 1] != '/') --start;
-  const std::size_t length = end - start;
-  char parent[PATH_MAX];
-  if (length >= sizeof name.text || start >= sizeof parent) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  std::memcpy(name.text, path + start, length);
-  name.text[length] = '\0';
-  if (length == 0 || std::strcmp(name.text, ".") == 0 || std::strcmp(name.text, "..") == 0) {
-    errno = EINVAL;
-    return -1;
-  }
-  std::memcpy(parent, path, start);
-  parent[start] = '\0';
-  return make_directory_in_root(root_fd, start == 0 ? "/" : parent, 0755);
-}
-
 }  // namespace knarr::engine::init

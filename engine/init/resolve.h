@@ -29,11 +29,4 @@ int make_directory_in_root(int root_fd, const char* path, mode_t mode, Leaf leaf
                            bool* made = nullptr);
 int make_file_in_root(int root_fd, const char* path, mode_t mode, Leaf leaf = Leaf::follow);
 
-// An O_PATH descriptor of the directory that `path`'s last component is or will be in; missing directories
-// are made. `name` gets that component (NAME_MAX and a null); EINVAL when it is ".", ".." or nothing.
-struct Name {
-  char text[256];
-};
-int open_parent_in_root(int root_fd, const char* path, Name& name);
-
 }  // namespace knarr::engine::init
