@@ -2,12 +2,13 @@
 // Times commands against each other: every round runs each command once, in turn, so that a slow moment of
 // the machine meets all of them. A round trip is posix_spawn to wait4, without a shell. Before each timed one
 // the machine rests: the kernel takes a network namespace down in the background for some ten milliseconds,
-// holding locks that whoever makes one next would wait for.
+// holding locks that whoever makes one next would wait for. After many it rests as many times as long.
 //
 // usage: rounds ROUNDS < COMMANDS > SAMPLES
 //
 // COMMANDS, one per line, fields separated by tabs:
 //   NAME <tab> ARGV0 <tab> ARGV1 ...   is timed
+//   WIDTH*NAME <tab> ARGV0 ...         is timed from the first of WIDTH at once to the end of the last
 //   - <tab> ARGV0 ...                  runs after the command above it, untimed; its status does not count
 // "%d" inside a field becomes the number of the round. Standard input and output of the commands are
 // /dev/null; of timed ones standard error passes. A timed command that fails ends the program with status 1.
@@ -24,10 +25,11 @@
 
 extern char** environ;
 
-enum { max_commands = 64, max_fields = 128 };
+enum { max_commands = 64, max_fields = 128, max_width = 256 };
 
 struct command {
   char* name;
+  int width;
   char* argv[max_fields];
 };
 
@@ -35,8 +37,15 @@ static int parse(char* line, struct command* command) {
   int count = 0;
   line[strcspn(line, "\n")] = '\0';
   command->name = strsep(&line, "\t");
+  char* star = strchr(command->name, '*');
+  command->width = star == NULL ? 1 : atoi(command->name);
+  if (star != NULL) command->name = star + 1;
   while (line != NULL && count < max_fields - 1) command->argv[count++] = strsep(&line, "\t");
   command->argv[count] = NULL;
+  if (command->width < 1 || command->width > max_width) {
+    fprintf(stderr, "rounds: %s: from 1 to %d at once\n", command->name, max_width);
+    exit(2);
+  }
   return count > 0;
 }
 
@@ -48,9 +57,9 @@ static char* expand(const char* field, int round) {
   return text;
 }
 
-static void rest(void) {
+static void rest(int width) {
   const struct timespec pause = {.tv_nsec = 30 * 1000 * 1000};
-  nanosleep(&pause, NULL);
+  while (width-- > 0) nanosleep(&pause, NULL);
 }
 
 static double now_us(void) {
@@ -70,16 +79,20 @@ static double run(const struct command* command, int round, int quiet) {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   if (quiet) posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  pid_t pid;
+  pid_t pids[max_width];
+  int started = 0, error = 0, failed = 0;
   const double start = now_us();
-  const int error = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-  if (error == 0)
-    while (wait4(pid, &status, 0, NULL) < 0 && errno == EINTR) continue;
+  while (error == 0 && started < command->width)
+    if ((error = posix_spawnp(&pids[started], argv[0], &actions, NULL, argv, environ)) == 0) ++started;
+  for (int i = 0; i < started; ++i) {
+    while (wait4(pids[i], &status, 0, NULL) < 0 && errno == EINTR) continue;
+    failed |= status;
+  }
   const double end = now_us();
   posix_spawn_file_actions_destroy(&actions);
   for (int i = 0; i < count; ++i) free(argv[i]);
   if (error != 0) fprintf(stderr, "rounds: %s: %s\n", command->argv[0], strerror(error));
-  return error != 0 || status != 0 ? -1 : end - start;
+  return error != 0 || failed != 0 ? -1 : end - start;
 }
 
 int main(int argc, char** argv) {
@@ -95,10 +108,12 @@ int main(int argc, char** argv) {
     if (parse(line, &commands[count])) ++count;
     line = NULL;  // the command keeps it
   }
+  int width_before = 1;
   for (int round = 0; round <= atoi(argv[1]); ++round) {
     for (int i = 0; i < count; ++i) {
       const int timed = strcmp(commands[i].name, "-") != 0;
-      if (timed) rest();
+      if (timed) rest(width_before);
+      width_before = commands[i].width;
       const double duration = run(&commands[i], round, !timed);
       if (timed && duration < 0) {
         fprintf(stderr, "rounds: %s failed in round %d\n", commands[i].name, round);
