@@ -5,6 +5,7 @@
 #include "engine/rootfs.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
+#include "storage/overlay/mount_points.h"
 
 namespace knarr::engine {
 
@@ -38,6 +39,14 @@ storage::TreeStack container_layers(const Engine& engine, const ContainerConfig&
   storage::TreeStack layers = plain_layers(plan.lowers);
   layers.insert(layers.begin(), writable_layer(engine, config, plan.upper));
   layers.front().has_named_whiteouts = plan.driver == storage::OverlayDriver::fuse;
+  return layers;
+}
+
+storage::TreeStack visible_layers(const Engine& engine, const ContainerConfig& config) {
+  storage::TreeStack layers = container_layers(engine, config);
+  const bool has_places = storage::has_mount_points(engine.store()) &&
+                          uses_mount_points(engine, config, plan_rootfs(engine, config));
+  if (has_places) layers.push_back({.path = storage::mount_points_path(engine.store())});
   return layers;
 }
 

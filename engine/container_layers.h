@@ -14,6 +14,8 @@ namespace knarr::engine {
 
 // Its writable layer and those of its image. Owners are those the container sees.
 storage::TreeStack container_layers(const Engine& engine, const ContainerConfig& config);
+// With the places of mounts that no image has.
+storage::TreeStack visible_layers(const Engine& engine, const ContainerConfig& config);
 // Throws Conflict when it is gone: what was read of its layers since container_layers() may lack files.
 void require_container(const Engine& engine, const ContainerConfig& config);
 // Throws NotFound when the image or a layer is gone.

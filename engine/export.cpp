@@ -11,7 +11,7 @@ namespace knarr::engine {
 void export_container(const Engine& engine, const std::string& id, const std::string& path) {
   const auto lock = lock_resting(engine, {{.container_id = id, .path = {}}});
   const ContainerConfig config = engine.load_config(id);
-  const storage::TreeStack layers = container_layers(engine, config);
+  const storage::TreeStack layers = visible_layers(engine, config);
   engine.enter_r();
   storage::OutputFile output(path);
   storage::TarWriter writer(storage::sink_to(output.fd(), path == "-" ? "standard output" : path));

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
+#include "engine/container_layers.h"
 #include "engine/helpers.h"
 #include "engine/images.h"
 #include "engine/in_r.h"
@@ -16,6 +18,7 @@
 #include "rootless/sys/process.h"
 #include "storage/layer/layer.h"
 #include "storage/overlay/clone.h"
+#include "storage/overlay/mount_points.h"
 #include "storage/tree_copy.h"
 
 namespace knarr::engine {
@@ -213,6 +216,16 @@ storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& con
   return plan;
 }
 
+bool uses_mount_points(const Engine& engine, const ContainerConfig& config, const storage::RootfsPlan& plan) {
+  constexpr std::size_t max_lowers = 500;  // of the kernel's overlay
+  if (plan.driver != storage::OverlayDriver::kernel || plan.lowers.size() >= max_lowers) return false;
+  // Its owner would show where ids are mapped otherwise, and an empty /etc/hosts where there is to be none.
+  const std::set<std::string> places = engine_places(config);
+  return plan_foreign_maps(config, engine.host()).uids.empty() &&
+         std::all_of(storage::mount_point_files.begin(), storage::mount_point_files.end(),
+                     [&](const char* file) { return places.contains(file); });
+}
+
 void prepare_rootfs(const Engine& engine, const ContainerConfig& config, storage::RootfsPlan& plan) {
   if (!config.rootfs.empty()) return;
   const rootless::IdMaps maps = plan_foreign_maps(config, engine.host());
@@ -223,7 +236,12 @@ void prepare_rootfs(const Engine& engine, const ContainerConfig& config, storage
       publish(engine.store().path(staging.path + "/diff"), plan.directory);
     });
   }
-  if (maps.uids.empty()) return;
+  if (maps.uids.empty()) {
+    if (!uses_mount_points(engine, config, plan)) return;
+    storage::make_mount_points(engine.store());
+    plan.lowers.push_back(storage::mount_points_path(engine.store()));
+    return;
+  }
   const std::string mapped = engine.store().path(mapped_image_path(config, maps));
   // A copy may be there from the time of an older kernel.
   const bool is_clone = plan.driver == storage::OverlayDriver::kernel && engine.overlay().data_layers &&

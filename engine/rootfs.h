@@ -18,12 +18,16 @@ std::vector<std::string> image_trees(const Engine& engine, const std::string& im
 // Pure look-up. Throws NotFound when the image or one of its layers is gone.
 storage::RootfsPlan plan_rootfs(const Engine& engine, const ContainerConfig& config);
 
-// Makes what the plan needs and does not exist yet, in a child inside R:
+// Makes what the plan needs and does not exist yet, the trees in a child inside R:
 //  - driver vfs: the tree, copied from the layers;
 //  - a container whose ids are not those of R (--userns=keep-id, ...): the image with the owners the
 //    container sees, made once per image and map under maps/, since the kernel lets no user map the ids of a
 //    mount. A clone without content where the kernel's overlay follows one (storage/overlay/clone.h), else a
-//    copy, and a warning.
+//    copy, and a warning;
+//  - the places of our mounts, as the lowest layer (storage/overlay/mount_points.h).
 void prepare_rootfs(const Engine& engine, const ContainerConfig& config, storage::RootfsPlan& plan);
+
+// Whether the layer of mount points lies below those of the container's image.
+bool uses_mount_points(const Engine& engine, const ContainerConfig& config, const storage::RootfsPlan& plan);
 
 }  // namespace knarr::engine

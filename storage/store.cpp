@@ -18,7 +18,7 @@ constexpr std::string_view format_version = "1";
 constexpr std::array store_directories = {"blobs", "blobs/sha256", "layers",  "images", "refs", "containers",
                                           "names", "volumes",      "staging", "trash",  "mnt"};
 // Made by who needs them; stores of older versions lack them.
-constexpr std::array later_directories = {"downloads", "maps"};
+constexpr std::array later_directories = {"downloads", "maps", "mountpoints"};
 
 // Who wants to go on with a pull does so sooner.
 constexpr std::time_t download_lifetime = 7 * 24 * 3600;

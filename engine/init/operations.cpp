@@ -219,11 +219,20 @@ bool write_whole(int fd, const char* content, std::size_t size) {
   return true;
 }
 
+bool is_empty_file(int parent_fd, const Name& name, const Operation& operation, mode_t mode) {
+  struct stat status;
+  return ::fstatat(parent_fd, name.text, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+         status.st_mode == (S_IFREG | mode) && status.st_size == 0 && status.st_uid == operation.uid &&
+         status.st_gid == operation.gid;
+}
+
 bool make_file(Shared& shared, const Operation& operation) {
   Name name;
   const int parent = shared.targets.open_parent(operation.target, name);
   if (parent < 0) return false;
   const mode_t mode = operation.mode == 0 ? 0644 : operation.mode;
+  // In a lower layer, most often. To replace it would copy its directory up.
+  if (operation.content_size == 0 && is_empty_file(parent, name, operation, mode)) return true;
   if (::unlinkat(parent, name.text, 0) < 0 && errno != ENOENT) return false;
   const Fd file{::openat(parent, name.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)};
   if (!file || !write_whole(file.get(), operation.content, operation.content_size)) return false;

@@ -164,6 +164,13 @@ def test_an_exported_container_is_imported_as_it_was(fresh, image):
     assert fresh("run", "--rm", "flat:1", "cat", "/greeting") == "hello"
 
 
+def test_an_export_has_the_places_that_the_engine_mounts_on(driver):
+    driver("run", "--name", "c", RICH, "true")
+    found = listing(export(driver, "c"))
+    assert all(found[name].isdir() for name in ("dev", "proc", "sys"))
+    assert found["etc/hosts"].isfile() and found["run/.containerenv"].isfile()
+
+
 def test_export_leaves_out_what_is_mounted_in_a_running_container(knarr, scratch):
     knarr.start("--name", "c", "-v", f"{scratch}:/host", command=("sh", "-c", "echo x > /host/f; echo x > /tmp/f; sleep 1000"))
     knarr("exec", "c", "sh", "-c", "until [ -e /tmp/f ]; do :; done")

@@ -314,6 +314,16 @@ def test_no_hosts_leaves_the_file_of_the_image(knarr):
     assert knarr.result("run", "--rm", "--no-hosts", IMAGE, "grep", "localhost", "/etc/hosts").status != 0
 
 
+def test_no_hosts_makes_no_file_where_the_image_has_none(knarr):
+    assert knarr.result("run", "--rm", "--no-hosts", IMAGE, "test", "-e", "/etc/hosts").status == 1
+
+
+def test_what_is_mounted_in_every_container_leaves_nothing_in_its_layer(knarr):
+    identifier = knarr("run", "-d", "--network", "none", IMAGE, "true")
+    knarr("wait", identifier)
+    assert os.listdir(f"{knarr.root}/containers/{identifier}/upper") == []
+
+
 def test_resolv_conf_is_written_from_the_options(knarr):
     text = knarr.sh("cat /etc/resolv.conf", "--network", "host", "--dns", "9.9.9.9", "--dns-search", "example.org", "--dns-option", "ndots:3")
     assert "nameserver 9.9.9.9" in text and "search example.org" in text and "options ndots:3" in text
