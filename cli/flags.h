@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/inline_text.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::cli {
@@ -59,20 +60,20 @@ enum class Completion : std::uint8_t {
 };
 
 struct Flag {
-  std::string_view name;
+  InlineText<31> name;
   char shorthand = 0;
   FlagKind kind = FlagKind::boolean;
-  std::string_view value_name = {};  // "NAME" in the help; empty for booleans
-  std::string_view help = {};
-  std::string_view default_value = {};  // what the getters return when it is not given
+  InlineText<31> value_name = {};  // "NAME" in the help; empty for booleans
+  InlineText<95> help = {};
+  InlineText<23> default_value = {};  // what the getters return when it is not given
   FlagGroup group = FlagGroup::general;
   Completion completion = Completion::none;
-  std::string_view words = {};    // space-separated, for Completion::words
-  std::string_view aliases = {};  // space-separated other names, never shown
+  InlineText<63> words = {};    // space-separated, for Completion::words
+  InlineText<31> aliases = {};  // space-separated other names, never shown
   // The engine cannot do this yet: giving the flag is an error, unless its value is one of `harmless`
   // (space-separated; values that ask for what happens anyway). A boolean's default value is harmless.
   bool unsupported = false;
-  std::string_view harmless = {};
+  InlineText<31> harmless = {};
   bool hidden = false;  // works, but neither help nor completion shows it
 
   // For tables: text_flag("sort", 0, "COLUMN", "Sort by a column").with_default("created")

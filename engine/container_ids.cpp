@@ -12,7 +12,8 @@ namespace knarr::engine {
 
 namespace {
 
-constexpr std::string_view adjectives[] = {
+// Arrays and no pointers: those would be written to at every start, wherever the program lies this time.
+constexpr char adjectives[][16] = {
     "able",    "agile",   "airy",   "amber",    "ample",   "apt",      "ardent",  "azure",  "balanced",
     "bold",    "brave",   "breezy", "bright",   "brisk",   "broad",    "bubbly",  "calm",   "candid",
     "careful", "cheery",  "chief",  "civil",    "clear",   "clever",   "coastal", "cosy",   "crisp",
@@ -28,7 +29,7 @@ constexpr std::string_view adjectives[] = {
     "upbeat",  "valiant", "vivid",  "warm",     "western", "windward", "wise",    "witty",  "zesty"};
 
 // Of people who found something out, sailed somewhere or built something.
-constexpr std::string_view surnames[] = {
+constexpr char surnames[][16] = {
     // mathematics and computing
     "abel", "archimedes", "babbage", "banach", "bernoulli", "boole", "cantor", "cauchy", "church",
     "descartes", "dijkstra", "euclid", "euler", "fermat", "fibonacci", "fourier", "galois", "gauss",

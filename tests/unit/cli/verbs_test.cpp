@@ -34,7 +34,7 @@ TEST(Verbs, AreWellFormedAndFitTheProgramsFlags) {
       // As in podman, where the one is a directory and the other a configuration.
       if (known->paths[0] == "commit" && flag.name == "config") continue;
       EXPECT_EQ(find_flag({{}, knarr_program.flags}, flag.name), nullptr)
-          << known->paths[0] << ": --" << flag.name << " hides the program's";
+          << known->paths[0] << ": --" << std::string_view(flag.name) << " hides the program's";
     }
   }
 }
