@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <utility>
 
 #include "rootless/sys/error.h"
@@ -219,32 +220,42 @@ bool is_return(const sock_filter& instruction) {
   return BPF_CLASS(instruction.code) == BPF_RET;
 }
 
-// Of the returns that a branch at `from` reaches and that give the same as the one at `target`, the last: it
-// is the one that most others reach, too.
-std::size_t last_same_return(const Program& program, std::size_t from, std::size_t target) {
-  for (std::size_t at = std::min(program.size() - 1, from + 1 + 255); at > target; --at) {
-    if (is_return(program[at]) && program[at].k == program[target].k) return at;
-  }
-  return target;
+// The first behind `from` that gives the same as the one at `target`: branches before this one reach it best.
+std::size_t first_same_return(const Program& program, std::size_t from, std::size_t target) {
+  std::size_t at = from + 1;
+  while (!is_return(program[at]) || program[at].k != program[target].k) ++at;
+  return at;
 }
 
-std::uint8_t aim(const Program& program, std::size_t from, std::size_t distance) {
-  const std::size_t target = from + 1 + distance;
-  if (!is_return(program[target])) return static_cast<std::uint8_t>(distance);
-  return static_cast<std::uint8_t>(last_same_return(program, from, target) - from - 1);
-}
+// Aims branches at as few returns as reach all of them: from the end on, each at one that is used already.
+class ReturnSharing {
+ public:
+  explicit ReturnSharing(Program& program) : program_(program) {}
 
-void aim_at_last_returns(Program& program) {
-  for (std::size_t at = 0; at < program.size(); ++at) {
-    sock_filter& instruction = program[at];
-    if (is_branch(instruction)) {
-      instruction.jt = aim(program, at, instruction.jt);
-      instruction.jf = aim(program, at, instruction.jf);
-    } else if (is_jump(instruction) && is_return(program[at + 1 + instruction.k])) {
-      instruction = program[at + 1 + instruction.k];
+  void run() {
+    for (std::size_t at = program_.size(); at-- > 0;) {
+      sock_filter& instruction = program_[at];
+      if (is_branch(instruction)) {
+        instruction.jt = aim(at, instruction.jt);
+        instruction.jf = aim(at, instruction.jf);
+      } else if (is_jump(instruction) && is_return(program_[at + 1 + instruction.k])) {
+        instruction = program_[at + 1 + instruction.k];
+      }
     }
   }
-}
+
+ private:
+  std::uint8_t aim(std::size_t from, std::size_t distance) {
+    const std::size_t target = from + 1 + distance;
+    if (!is_return(program_[target])) return static_cast<std::uint8_t>(distance);
+    std::size_t& used = used_[program_[target].k];
+    if (used == 0 || used > from + 1 + 255) used = first_same_return(program_, from, target);
+    return static_cast<std::uint8_t>(used - from - 1);
+  }
+
+  Program& program_;
+  std::map<Verdict, std::size_t> used_;  // the first of them so far
+};
 
 // No jump leads back, so one pass sees all that can be reached.
 std::vector<bool> find_reachable(const Program& program) {
@@ -287,7 +298,7 @@ Program without_unreachable(const Program& program) {
 Program share_returns(Program program) {
   for (std::size_t before = 0; before != program.size();) {
     before = program.size();
-    aim_at_last_returns(program);
+    ReturnSharing(program).run();
     program = without_unreachable(program);
   }
   return program;
