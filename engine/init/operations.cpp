@@ -27,6 +27,7 @@ struct Shared {
   Fd null_device;      // the host's /dev/null
   Fd empty_tree;       // a read-only tmpfs, attached over the first masked directory
   Fd proc;
+  bool proc_is_new = false;
   Targets targets;
 };
 
@@ -98,6 +99,14 @@ bool fill(int mount_fd, const Fd& covered) {
   return root && copy_up(covered.get(), root.get());
 }
 
+// The procfs that the sysctls were written to, for the container: a mount that is closed without having been
+// attached makes the kernel wait for all its processors (synchronize_rcu_expedited).
+Fd take_private_proc(Shared& shared, const Operation& operation) {
+  const bool fits = std::strcmp(operation.fstype, "proc") == 0 && operation.options.size == 0 &&
+                    operation.attributes == private_proc_attributes;
+  return fits && shared.proc_is_new ? Fd{shared.proc.release()} : Fd{};
+}
+
 bool mount_filesystem_legacy(const Shared& shared, const Operation& operation, int target_fd,
                              std::uint64_t attributes, const Fd& covered, const MountChange& change) {
   if (!legacy_mount_filesystem(operation.fstype, operation.source, operation.options, attributes, target_fd))
@@ -118,7 +127,8 @@ bool mount_filesystem(Shared& shared, const Operation& operation, bool& replaced
     change.set = attributes & MOUNT_ATTR_RDONLY;
     attributes &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
   }
-  const Fd mount{make_filesystem(operation.fstype, operation.source, operation.options, attributes)};
+  Fd mount = take_private_proc(shared, operation);
+  if (!mount) mount = Fd{make_filesystem(operation.fstype, operation.source, operation.options, attributes)};
   if (mount) return fill(mount.get(), covered) && attach(mount.get(), target.get(), change);
   if (!mount_api_missing()) return false;
   if (mount_filesystem_legacy(shared, operation, target.get(), attributes, covered, change)) return true;
@@ -307,7 +317,7 @@ bool is_valid_sysctl(const Operation& operation) {
 
 bool write_sysctl(Shared& shared, const Operation& operation) {
   if (!is_valid_sysctl(operation)) return failed(EINVAL);
-  if (!shared.proc) shared.proc = Fd{open_private_proc()};
+  if (!shared.proc) shared.proc = Fd{open_private_proc(&shared.proc_is_new)};
   if (!shared.proc) return false;
   const Fd directory{open_in_proc(shared.proc.get(), "sys", O_PATH | O_DIRECTORY)};
   if (!directory) return false;

@@ -68,8 +68,9 @@ int open_by_walk(int proc_fd, const char* path, int flags) {
 
 }  // namespace
 
-int open_private_proc() {
-  Fd proc{make_filesystem("proc", nullptr, {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)};
+int open_private_proc(bool* is_new) {
+  Fd proc{make_filesystem("proc", "proc", {}, private_proc_attributes)};
+  if (is_new != nullptr) *is_new = static_cast<bool>(proc);
   if (!proc) {
     proc = Fd{::open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)};
     if (proc && !is_procfs_root(proc.get())) proc.reset();
