@@ -185,10 +185,11 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
+                self.fd = 0
+                self.resize(rows, columns)  # before the program can look
                 os.execvpe(argv[0], argv, environment)
             finally:
                 os._exit(127)
-        self.resize(rows, columns)
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
