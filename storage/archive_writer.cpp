@@ -192,7 +192,8 @@ class ImageWriter {
   // Returns the digest of the list's index.
   Digest write_list(ManifestList list, const std::string& name) {
     sink_.add("oci-layout", layout_version);
-    for (ListEntry& entry : list.entries) write_list_image(entry);
+    const ListImages images(store_, list);
+    for (ListEntry& entry : list.entries) write_list_image(images, entry);
     const Descriptor descriptor = add_document(oci_index_type, render_index(index_of(list, oci_index_type)));
     Index index = sink_.previous_index();
     put_into_index(index, descriptor, name);
@@ -253,10 +254,10 @@ class ImageWriter {
   }
 
   // What an entry says beside what its image is stays.
-  void write_list_image(ListEntry& entry) {
-    const auto image =
-        entry.image.empty() ? std::nullopt : ImageStore(store_).find_record("sha256:" + entry.image);
-    if (!image) throw NotFound(concat("image ", render(entry.descriptor.digest), " is not in the store"));
+  void write_list_image(const ListImages& images, ListEntry& entry) {
+    const Image* const image = images.find(entry);
+    if (image == nullptr)
+      throw NotFound(concat("image ", render(entry.descriptor.digest), " is not in the store"));
     const Descriptor written = write_layout_image(*image);
     entry.descriptor.media_type = written.media_type;
     entry.descriptor.digest = written.digest;
@@ -349,6 +350,14 @@ class ImageWriter {
   std::vector<Digest> manifests_;
 };
 
+std::vector<Digest> contents_of(const std::vector<ImageToSave>& images) {
+  std::vector<Digest> contents;
+  for (const ImageToSave& each : images) {
+    for (Digest& digest : storage::contents_of(each.image)) contents.push_back(std::move(digest));
+  }
+  return contents;
+}
+
 std::unique_ptr<ArchiveSink> make_sink(const SaveOptions& options, const std::string& path) {
   const bool is_layout = options.format == ArchiveFormat::oci_dir;
   if (options.extend && is_layout && sys::stat_at(AT_FDCWD, path + "/oci-layout"))
@@ -383,6 +392,7 @@ std::vector<Digest> save_archive(const Store& store, const std::vector<ImageToSa
                                  const SaveOptions& options, const std::string& path) {
   if (options.format == ArchiveFormat::docker_dir && images.size() > 1)
     throw Unsupported("a docker-dir holds one image only");
+  const LayerClaim claim(store, contents_of(images));
   const std::unique_ptr<ArchiveSink> sink = make_sink(options, path);
   std::vector<Digest> manifests = ImageWriter(store, options, *sink).write(images);
   sink->publish();

@@ -128,7 +128,6 @@ void PushSession::write_files(const storage::Image& image, const storage::Transp
                  : place.reference};
   }
   engine_.enter_r();
-  const storage::LayerClaim claim(engine_.store(), image.layers);
   const std::vector<storage::Digest> manifests =
       with_context(concat("pushing to ", transport_name(place.transport), ':', place.path), [&] {
         return storage::save_archive(engine_.store(), {{image, names}}, options, place.path);

@@ -250,7 +250,7 @@ std::string read_needs(const Store& store, const std::string& id, bool& is_damag
   }
 }
 
-// What the loads and pulls under way are bringing (LayerClaim), as text.
+// What commands under way bring or read (LayerClaim), as text.
 std::vector<std::string> read_claims(const Store& store) {
   std::vector<std::string> claims;
   for (const std::string& name : sys::list_directory(store.fd(), "staging")) {
@@ -343,12 +343,12 @@ bool has_record_anywhere(const Store& store, std::string_view id) {
 
 }  // namespace
 
-LayerClaim::LayerClaim(const Store& store, const std::vector<Digest>& layers)
+LayerClaim::LayerClaim(const Store& store, const std::vector<Digest>& contents)
     : store_(store), staging_(store.make_staging(claim_purpose)) {
   // A removal is either over, or sees the claim.
   const sys::Lock gc = store.lock_gc(sys::Lock::Mode::shared);
   std::string text;
-  for (const Digest& layer : layers) text += layer.hex + '\n';
+  for (const Digest& digest : contents) text += digest.hex + '\n';
   sys::create_file(store.fd(), staging_.path + claim_file, text, 0600, sys::Durability::none);
 }
 
@@ -356,6 +356,13 @@ LayerClaim::~LayerClaim() {
   // What cannot be removed is garbage as soon as the lock is gone.
   ::unlinkat(store_.fd(), (staging_.path + claim_file).c_str(), 0);
   ::unlinkat(store_.fd(), staging_.path.c_str(), AT_REMOVEDIR);
+}
+
+std::vector<Digest> contents_of(const Image& image) {
+  std::vector<Digest> contents = image.layers;
+  contents.push_back(image.manifest);
+  contents.push_back(config_digest(image));
+  return contents;
 }
 
 std::optional<Image> ImageStore::find_record(std::string_view name_or_id) const {
@@ -436,7 +443,7 @@ void ImageStore::remove_image(const Image& image, const std::function<void()>& c
   const Needs others(store_, current.id);
   remove_file(store_, record_path(current.id));
   // From here on nothing refers to the rest; what a crash leaves of it remove_unreferenced() finds.
-  remove_file(store_, blob_path(config_digest(current)));
+  if (!others.mention(current.id)) remove_file(store_, blob_path(config_digest(current)));
   if (!others.mention(current.manifest.hex)) remove_file(store_, blob_path(current.manifest));
   for (const Digest& layer : current.layers) {
     if (!others.mention(layer.hex)) LayerStore(store_).remove_layer(layer);

@@ -15,12 +15,13 @@
 
 namespace knarr::storage {
 
-// Layers on their way into the store, one after the other, before a record names them: while this lives no
-// removal takes them. It is no lock, so a slow pull keeps nobody from removing something else.
+// Layers on their way into the store, one after the other, before a record names them, or contents of an
+// image that somebody reads: while this lives no removal takes them. It is no lock, so a slow pull or save
+// keeps nobody from removing something else, nor the name of the very image.
 class LayerClaim {
  public:
   // Before the first look at a layer; keep it until add_image() is done.
-  LayerClaim(const Store& store, const std::vector<Digest>& layers);
+  LayerClaim(const Store& store, const std::vector<Digest>& contents);
   LayerClaim(const LayerClaim&) = delete;
   LayerClaim& operator=(const LayerClaim&) = delete;
   ~LayerClaim();
@@ -29,6 +30,9 @@ class LayerClaim {
   const Store& store_;
   Store::Staging staging_;  // holds the digests; the lock on it says that somebody means them
 };
+
+// All that an image is made of: its layers, manifest and config.
+std::vector<Digest> contents_of(const Image& image);
 
 class ImageStore {
  public:

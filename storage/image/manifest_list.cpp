@@ -7,7 +7,6 @@
 #include <cerrno>
 
 #include "rootless/sys/error.h"
-#include "storage/image/image_store.h"
 #include "storage/image/manifest_list_json.h"
 #include "storage/image/ref_links.h"
 #include "storage/meta/random.h"
@@ -88,6 +87,24 @@ std::optional<std::string> find_by_id(const Store& store, std::string_view text)
   return found;
 }
 
+std::map<std::string, Image> find_images(const Store& store, const ManifestList& list) {
+  std::map<std::string, Image> images;
+  for (const ListEntry& entry : list.entries) {
+    if (entry.image.empty()) continue;
+    if (auto image = ImageStore(store).find_record("sha256:" + entry.image))
+      images.emplace(entry.image, *std::move(image));
+  }
+  return images;
+}
+
+std::vector<Digest> contents_of(const std::map<std::string, Image>& images) {
+  std::vector<Digest> contents;
+  for (const auto& [id, image] : images) {
+    for (Digest& digest : storage::contents_of(image)) contents.push_back(std::move(digest));
+  }
+  return contents;
+}
+
 }  // namespace
 
 ListEntry describe_local_image(const Store& store, const Image& image) {
@@ -124,6 +141,17 @@ Index index_of(const ManifestList& list, std::string_view media_type) {
   index.annotations = list.annotations;
   for (const ListEntry& entry : list.entries) index.manifests.push_back(entry.descriptor);
   return index;
+}
+
+ListImages::ListImages(const Store& store, const ManifestList& list)
+    : images_(find_images(store, list)), claim_(store, contents_of(images_)) {
+  // What was removed just before the claim is not there any more.
+  images_ = find_images(store, list);
+}
+
+const Image* ListImages::find(const ListEntry& entry) const {
+  const auto found = images_.find(entry.image);
+  return found == images_.end() ? nullptr : &found->second;
 }
 
 std::optional<ManifestList> ManifestListStore::find_list(std::string_view name_or_id) const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "storage/image/image_config_json.h"
+#include "storage/image/image_store.h"
 #include "storage/reference.h"
 #include "storage/store.h"
 
@@ -39,6 +40,17 @@ void set_entry(ManifestList& list, ListEntry entry);
 ListEntry& get_entry(ManifestList& list, const Digest& digest);
 // As an index of this media type. Pure.
 Index index_of(const ManifestList& list, std::string_view media_type);
+
+// The images of a list that are in this store. While this lives no removal takes what they are made of.
+class ListImages {
+ public:
+  ListImages(const Store& store, const ManifestList& list);
+  const Image* find(const ListEntry& entry) const;  // nullptr: it is elsewhere, or gone
+
+ private:
+  std::map<std::string, Image> images_;  // by id
+  LayerClaim claim_;
+};
 
 class ManifestListStore {
  public:

@@ -22,7 +22,8 @@ class ListPusher {
 
   Digest push(ManifestList list, const std::string& tag) {
     if (options_.with_images) {
-      for (ListEntry& entry : list.entries) push_image_of(entry);
+      const ListImages images(store_, list);
+      for (ListEntry& entry : list.entries) push_image_of(images, entry);
     }
     const std::string_view type = options_.kind == ManifestKind::oci ? oci_index_type : docker_list_type;
     const std::string index = render_index(index_of(list, type));
@@ -31,10 +32,10 @@ class ListPusher {
   }
 
  private:
-  void push_image_of(ListEntry& entry) {
+  void push_image_of(const ListImages& images, ListEntry& entry) {
     const std::string what = "image " + render(entry.descriptor.digest);
     with_context(what, [&] {
-      if (const auto image = find_image(entry)) {
+      if (const Image* const image = images.find(entry)) {
         const Descriptor pushed = push_image(store_, registry_, *image, "", options_.images);
         entry.descriptor.media_type = pushed.media_type;
         entry.descriptor.digest = pushed.digest;
@@ -45,11 +46,6 @@ class ListPusher {
         throw NotFound("it is not in the store any more");
       }
     });
-  }
-
-  std::optional<Image> find_image(const ListEntry& entry) const {
-    if (entry.image.empty()) return std::nullopt;
-    return ImageStore(store_).find_record("sha256:" + entry.image);
   }
 
   // As it is, from one registry to the other.

@@ -183,8 +183,8 @@ std::vector<std::string> repositories_to_mount_from(const std::vector<std::strin
 Descriptor push_image(const Store& store, Registry& registry, const Image& image, const std::string& tag,
                       const PushOptions& options) {
   const ManifestKind kind = choose_manifest_kind(options, image.manifest_type);
-  const LayerClaim claim(store, image.layers);
-  // Before the first byte: another process may remove the image meanwhile, but not its layers.
+  // Another process may remove the image meanwhile, but not what it is made of.
+  const LayerClaim claim(store, contents_of(image));
   const std::string original = ImageStore(store).read_manifest_json(image);
   const std::string config = read_verified_config(store, image);
   std::vector<Descriptor> layers =

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """manifest: lists of images for several platforms, made here and pushed as one index."""
 
+import io
 import json
 import os
 import subprocess
+import tarfile
+import threading
 
 import images
 import oci
 import pytest
-from bad_registry import BadRegistry
-from harness import list_names
+from bad_registry import BadRegistry, hold
+from harness import eventually, list_names
 from test_pull import ARCHITECTURE, INSECURE, OTHER, pull, small
-from test_push import load, push
+from test_push import load, noise, push
 
 
 @pytest.fixture
@@ -284,6 +287,39 @@ def test_a_list_goes_into_files_too(fresh, two, scratch, identity, target):
         assert platforms(json.loads(shown)) == [ARCHITECTURE, OTHER]
         with open(scratch + "/digest") as file:
             assert file.read() == oci.sha256(shown)
+
+
+def test_what_is_being_pushed_can_be_removed(fresh, scratch):
+    names = [load(fresh, scratch, noise(1 << 20), f"localhost/{name}:1") for name in ("first", "second")]
+    fresh("manifest", "create", "app:1", *names)
+    ids = sorted(json.loads(fresh("image", "inspect", name))[0]["Id"] for name in names)
+    os.mkfifo(scratch + "/out.tar", 0o666)
+    os.chmod(scratch + "/out.tar", 0o666)
+    with fresh.popen("manifest", "push", "app:1", f"oci-archive:{scratch}/out.tar") as pushing:
+        with open(scratch + "/out.tar", "rb") as pipe:
+            archive = pipe.read(1000)  # it holds much more than a pipe does
+            fresh("rmi", *names)
+            fresh("image", "prune", "-a", "-f")
+            archive += pipe.read()
+        assert pushing.wait(60) == 0, pushing.stderr.read()
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for info in tar:
+            if info.name.startswith("blobs/sha256/") and info.isfile():
+                assert oci.sha256(tar.extractfile(info).read()) == "sha256:" + os.path.basename(info.name)
+        assert set(ids) <= {os.path.basename(name) for name in tar.getnames()}
+
+
+def test_while_one_image_is_sent_the_next_can_be_removed(fresh, bad, scratch):
+    names = [load(fresh, scratch, small(name), f"localhost/{name}:1") for name in ("first", "second")]
+    fresh("manifest", "create", "app:1", *names)
+    go_on = threading.Event()
+    bad.fault("manifest", hold(go_on), times=1, method="PUT")
+    with fresh.popen("manifest", "push", INSECURE, "app:1", bad.name("lists/held:1")) as pushing:
+        eventually(lambda: bad.count("manifest", method="PUT") == 1)
+        fresh("rmi", *names)
+        go_on.set()
+        assert pushing.wait(60) == 0, pushing.stderr.read()
+    assert len(index_at(bad, "lists/held:1")["manifests"]) == 2
 
 
 def test_what_files_cannot_hold(fresh, registry, two, scratch):

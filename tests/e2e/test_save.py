@@ -10,7 +10,8 @@ import subprocess
 import tarfile
 
 import pytest
-from harness import IMAGE, eventually
+from harness import IMAGE, eventually, list_names
+from test_push import load, noise
 
 ARCHIVES = ["docker-archive", "oci-archive"]
 DIRECTORIES = ["oci-dir", "docker-dir"]
@@ -83,6 +84,21 @@ def test_save_to_a_pipe(fresh, other, image):
         loaded = other("load", stdin=saving.stdout)
     assert saving.returncode == 0
     assert loaded == f"Loaded image: {IMAGE}"
+
+
+def test_what_is_being_saved_can_be_removed(fresh, other, scratch):
+    for name in ("first", "second"):
+        load(fresh, scratch, noise(1 << 20), f"localhost/{name}:1")
+    names = ["localhost/first:1", "localhost/second:1"]
+    with fresh.popen("save", "--format", "oci-archive", "-m", *names) as saving:
+        beginning = saving.stdout.read(1000)  # it holds much more than a pipe does
+        fresh("rmi", *names)
+        fresh("image", "prune", "-a", "-f")
+        loaded = other("load", input=beginning + saving.stdout.read())
+    assert saving.returncode == 0, saving.stderr
+    assert sorted(loaded.splitlines()) == [f"Loaded image: {name}" for name in names]
+    fresh("image", "prune", "-f")
+    assert not list_names(os.path.join(fresh.root, "layers"))
 
 
 def test_several_images_in_one_archive(fresh, other, image, scratch):
