@@ -2,16 +2,14 @@
 #include "engine/images.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "engine/helpers.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/process.h"
+#include "rootless/sys/program.h"
 #include "storage/foreign/storage_conf.h"
 #include "storage/image/additional_store.h"
 #include "storage/layer/layer.h"
-
-extern char** environ;
 
 namespace knarr::engine {
 
@@ -37,7 +35,7 @@ void make_view(const Engine& engine, const std::string& directory) {
   const sys::CommandResult result =
       sys::run_command({helper_path("knarr-store"), "--root", engine.paths().store_root, "--runroot",
                         engine.paths().run_root, "system", "view-image-store", directory},
-                       environment);
+                       sys::own_environment());
   for (std::size_t start = 0; start < result.errors.size();) {
     const std::size_t end = std::min(result.errors.find('\n', start), result.errors.size());
     engine.warn(concat("image store ", directory, ": ", result.errors.substr(start, end - start)));

@@ -16,6 +16,7 @@
 #include "engine/spec/spec.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/process.h"
+#include "rootless/sys/program.h"
 #include "storage/layer/layer.h"
 #include "storage/overlay/clone.h"
 #include "storage/overlay/mount_points.h"
@@ -148,9 +149,7 @@ void verify_layers(const Engine& engine, const std::vector<std::string>& diff_id
                                    engine.store().root(),      "--runroot",
                                    engine.paths().run_root,    "__verify-layers"};
   argv.insert(argv.end(), diff_ids.begin(), diff_ids.end());
-  std::vector<std::string> environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-  const sys::CommandResult result = sys::run_command(argv, environment);
+  const sys::CommandResult result = sys::run_command(argv, sys::own_environment());
   if (result.status.code == 0) return;
   constexpr std::string_view mark = "Error: ";
   const std::size_t start = result.errors.rfind(mark);

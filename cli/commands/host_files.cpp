@@ -8,8 +8,7 @@
 
 #include "cli/text.h"
 #include "rootless/sys/file.h"
-
-extern char** environ;
+#include "rootless/sys/program.h"
 
 namespace knarr::cli {
 
@@ -26,9 +25,7 @@ std::string read_file(const std::string& path, std::size_t max_bytes) {
 }  // namespace
 
 std::vector<std::string> host_environment() {
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
-  return variables;
+  return sys::own_environment();
 }
 
 std::string current_directory() {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unistd.h>
-
 #include "rootless/sys/error.h"
 #include "rootless/sys/process.h"
+#include "rootless/sys/program.h"
 #include "storage/meta/json_reader.h"
 #include "storage/registry/credential_helper.h"
 
@@ -13,23 +12,6 @@ namespace {
 constexpr std::string_view not_found = "credentials not found";
 // The user name of a secret that is an identity token.
 constexpr std::string_view token_user = "<token>";
-
-std::string find_in_path(const std::string& program, std::string_view path) {
-  while (!path.empty()) {
-    const std::size_t end = std::min(path.find(':'), path.size());
-    const std::string candidate = concat(path.substr(0, end), '/', program);
-    // A directory that is not absolute would depend on where the user is.
-    if (path.front() == '/' && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-    path.remove_prefix(std::min(end + 1, path.size()));
-  }
-  return {};
-}
-
-std::vector<std::string> own_environment() {
-  std::vector<std::string> variables;
-  for (char** variable = ::environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
-  return variables;
-}
 
 std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
@@ -42,12 +24,12 @@ CredentialHelper::CredentialHelper(const std::string& name, const std::string& p
   if (name.empty() || name.find('/') != std::string::npos) {
     throw InvalidArgument(concat("\"", name, "\" is not the name of a credential helper"));
   }
-  program_ = find_in_path(name_, path_variable);
+  program_ = sys::find_program(name_, path_variable);
 }
 
 CredentialHelper::Answer CredentialHelper::run(const std::string& act, const std::string& input) const {
   if (!is_installed()) throw NotFound(concat("credential helper ", name_, " is not in PATH"));
-  const sys::FilterResult result = sys::run_filter({program_, act}, own_environment(), input);
+  const sys::FilterResult result = sys::run_filter({program_, act}, sys::own_environment(), input);
   if (result.status.code == 0) return {true, result.output};
   // Helpers write their errors to standard output.
   const std::string words = first_line(result.output.empty() ? result.errors : result.output);
