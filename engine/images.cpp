@@ -30,8 +30,6 @@ std::vector<std::string> additional_directories(const Engine& engine) {
 
 // knarr itself reads no tables of others.
 void make_view(const Engine& engine, const std::string& directory) {
-  std::vector<std::string> environment;
-  for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
   const sys::CommandResult result =
       sys::run_command({helper_path("knarr-store"), "--root", engine.paths().store_root, "--runroot",
                         engine.paths().run_root, "system", "view-image-store", directory},
@@ -83,16 +81,30 @@ std::vector<std::string> trees_in(const storage::Store& store, const storage::Im
   return trees;
 }
 
+// nullopt: no list is meant.
+std::optional<storage::Image> find_image_in_list(const Engine& engine, const std::string& name_or_id) {
+  const auto entry = find_list_entry(engine, name_or_id, {});
+  if (!entry) return std::nullopt;
+  if (auto image = find_image_of(engine, *entry)) return image;
+  NotFound error(concat("of the manifest list ", name_or_id, " the image for this machine, ",
+                        render(entry->descriptor.digest), ", is not in the local store"));
+  if (!entry->source.empty()) error.set_hint("'knarr pull " + entry->source + "' fetches it");
+  throw error;
+}
+
 }  // namespace
 
 std::optional<storage::Image> find_image_record(const Engine& engine, const std::string& name_or_id) {
   if (auto image = engine.images().find_record(name_or_id)) return image;
+  if (auto image = find_image_in_list(engine, name_or_id)) return image;
   return ask_additional(engine,
                         [&](const storage::ImageStore& images) { return images.find_record(name_or_id); });
 }
 
 std::optional<storage::Image> find_image(const Engine& engine, const std::string& name_or_id) {
   if (auto image = engine.images().find_image(name_or_id)) return image;
+  if (auto image = find_image_in_list(engine, name_or_id))
+    return engine.images().find_image("sha256:" + image->id);
   return ask_additional(engine,
                         [&](const storage::ImageStore& images) { return images.find_image(name_or_id); });
 }
@@ -122,7 +134,10 @@ std::vector<storage::Image> list_images(const Engine& engine,
 
 std::optional<std::string> resolve_image_name(const Engine& engine, const storage::Image& image,
                                               const std::string& name) {
-  if (image.store.empty()) return engine.images().resolve_name(name);
+  if (image.store.empty()) {
+    const auto full_name = engine.images().resolve_name(name);
+    return full_name ? full_name : storage::ManifestListStore(engine.store()).resolve_name(name);
+  }
   const auto view = open_view(engine, image.store);
   return view ? storage::ImageStore(*view).resolve_name(name) : std::nullopt;
 }
@@ -133,6 +148,22 @@ void require_writable(const storage::Image& image, const std::string& act) {
   error.set_hint(
       concat("it is in the store ", image.store, "; 'system adopt --from ", image.store, "' makes it yours"));
   throw error;
+}
+
+std::optional<storage::ListEntry> find_list_entry(const Engine& engine, const std::string& name_or_id,
+                                                  const storage::Platform& platform) {
+  const auto list = storage::ManifestListStore(engine.store()).find_list(name_or_id);
+  if (!list) return std::nullopt;
+  const storage::Platform wanted = storage::complete_platform(platform);
+  const storage::ListEntry* const entry = choose_entry(*list, wanted);
+  if (entry != nullptr) return *entry;
+  throw NotFound(
+      concat("the manifest list ", name_or_id, " has no image for ", wanted.os, '/', wanted.architecture));
+}
+
+std::optional<storage::Image> find_image_of(const Engine& engine, const storage::ListEntry& entry) {
+  if (!entry.image.empty()) return engine.images().find_record("sha256:" + entry.image);
+  return engine.images().find_record(entry.source);  // it may have been pulled
 }
 
 std::optional<storage::Image> find_record_in(const Engine& engine, const std::string& image_id,

@@ -35,16 +35,21 @@ void add_containers(const engine::Engine& engine, CompletionAnswer& answer) {
   }
 }
 
+void add_image_name(const std::string& name, const std::string& description, CompletionAnswer& answer) {
+  // "debian" begins docker.io/library/debian:12, as it does for run.
+  for (const std::string_view domain : {"", "docker.io/library/", "docker.io/", "localhost/"}) {
+    if (!name.starts_with(domain)) continue;
+    const std::string text = name.substr(domain.size());
+    if (text.starts_with(answer.prefix)) answer.candidates.push_back({text, description});
+  }
+}
+
 void add_images(const engine::Engine& engine, CompletionAnswer& answer) {
   for (const storage::Image& image : engine::list_images(engine)) {
-    for (const std::string& name : image.names) {
-      // "debian" begins docker.io/library/debian:12, as it does for run.
-      for (const std::string_view domain : {"", "docker.io/library/", "docker.io/", "localhost/"}) {
-        if (!name.starts_with(domain)) continue;
-        const std::string text = name.substr(domain.size());
-        if (text.starts_with(answer.prefix)) answer.candidates.push_back({text, short_id(image.id)});
-      }
-    }
+    for (const std::string& name : image.names) add_image_name(name, short_id(image.id), answer);
+  }
+  for (const storage::ManifestList& list : storage::ManifestListStore(engine.store()).list_lists()) {
+    for (const std::string& name : list.names) add_image_name(name, "manifest list", answer);
   }
 }
 

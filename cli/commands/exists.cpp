@@ -3,6 +3,7 @@
 #include "cli/commands/engine_access.h"
 #include "cli/commands/verbs.h"
 #include "engine/images.h"
+#include "storage/image/manifest_list.h"
 
 namespace knarr::cli {
 
@@ -17,7 +18,9 @@ int run_container(const Invocation& invocation, const Arguments& arguments) {
 }
 
 int run_image(const Invocation& invocation, const Arguments& arguments) {
-  return engine::find_image(open_engine(invocation), arguments.at(0)) ? 0 : 1;
+  const engine::Engine engine = open_engine(invocation);
+  if (storage::ManifestListStore(engine.store()).find_list(arguments.at(0))) return 0;
+  return engine::find_image(engine, arguments.at(0)) ? 0 : 1;
 }
 
 int run_volume(const Invocation& invocation, const Arguments& arguments) {

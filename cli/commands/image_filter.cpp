@@ -18,7 +18,8 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::string_view known_filters =
-    "after before containers dangling digest id intermediate label label! readonly reference since until";
+    "after before containers dangling digest id intermediate label label! manifest readonly reference since "
+    "until";
 
 using Test = std::function<bool(const storage::Image&)>;
 
@@ -73,6 +74,11 @@ Test make_test(const engine::Engine& engine, const std::string& name, const std:
       return image.store.empty() != wanted;
     };
   }
+  if (name == "manifest") {
+    return [wanted = parse_filter_boolean(name, value)](const storage::Image& image) {
+      return is_list(image) == wanted;
+    };
+  }
   // There are no intermediate images.
   if (name == "intermediate") {
     return [wanted = parse_filter_boolean(name, value)](const storage::Image&) { return !wanted; };
@@ -104,7 +110,7 @@ bool matches_reference(const storage::Image& image, const std::string& pattern) 
 
 std::vector<storage::Image> filter_images(const engine::Engine& engine, std::vector<storage::Image> images,
                                           const std::vector<std::string>& texts) {
-  for (const auto& [name, values] : parse_filters(texts, known_filters, "manifest")) {
+  for (const auto& [name, values] : parse_filters(texts, known_filters)) {
     std::vector<Test> tests;
     for (const std::string& value : values) tests.push_back(make_test(engine, name, value));
     const bool all = name == "label" || name == "label!";

@@ -44,6 +44,28 @@ std::optional<storage::Image> find_forgotten_parent(const engine::Engine& engine
   return std::nullopt;
 }
 
+[[noreturn]] void refuse_several_names(const std::string& id) {
+  Conflict error(concat("unable to delete image ", id, " by ID with more than one tag"));
+  error.set_hint("give one of its names, or use --force");
+  throw error;
+}
+
+// nullopt: it means an image, or nothing. The images of a list stay.
+std::optional<RemovedImage> remove_as_list(const engine::Engine& engine, const std::string& name_or_id,
+                                           const ImageRemoval& removal) {
+  if (engine.images().find_record(name_or_id)) return std::nullopt;
+  const storage::ManifestListStore lists(engine.store());
+  const auto list = lists.find_list(name_or_id);
+  if (!list) return std::nullopt;
+  if (list->names.size() <= 1) return remove_list(engine, *list);
+  if (const auto name = lists.resolve_name(name_or_id)) {
+    engine.images().untag_name(storage::parse_reference(*name));
+    return RemovedImage{.untagged = {*name}, .deleted = {}};
+  }
+  if (!removal.force) refuse_several_names(list->id);
+  return remove_list(engine, *list);
+}
+
 }  // namespace
 
 void remove_unused_image(const engine::Engine& engine, const storage::Image& image) {
@@ -73,8 +95,14 @@ void sweep_images(const engine::Engine& engine) {
   engine::empty_trash_in_background(engine);
 }
 
+RemovedImage remove_list(const engine::Engine& engine, const storage::ManifestList& list) {
+  storage::ManifestListStore(engine.store()).remove_list(list);
+  return {.untagged = list.names, .deleted = {list.id}};
+}
+
 RemovedImage remove_image(const engine::Engine& engine, const std::string& name_or_id,
                           const ImageRemoval& removal) {
+  if (auto removed = remove_as_list(engine, name_or_id, removal)) return *std::move(removed);
   const storage::Image image = engine::get_image(engine, name_or_id);
   engine::require_writable(image, "remove");
   const std::string name = engine.images().resolve_name(name_or_id).value_or("");
@@ -83,10 +111,8 @@ RemovedImage remove_image(const engine::Engine& engine, const std::string& name_
     engine.images().untag_name(storage::parse_reference(name));
     return {.untagged = {name}, .deleted = {}};
   }
-  if (removal.force) return remove_whole_image(engine, image, removal);
-  Conflict error(concat("unable to delete image ", image.id, " by ID with more than one tag"));
-  error.set_hint("give one of its names, or use --force");
-  throw error;
+  if (!removal.force) refuse_several_names(image.id);
+  return remove_whole_image(engine, image, removal);
 }
 
 }  // namespace knarr::cli

@@ -8,6 +8,7 @@
 #include "engine/record.h"
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
+#include "storage/image/image_checks.h"
 #include "storage/overlay/driver.h"
 
 namespace knarr::cli {
@@ -80,6 +81,21 @@ ImageName split_image_name(const std::string& full_name) {
   const bool is_tag = colon != std::string::npos && name.find('/', colon) == std::string::npos;
   if (!is_tag) return {name.empty() ? none : name, none};
   return {name.substr(0, colon), name.substr(colon + 1)};
+}
+
+storage::Image as_image(const storage::ManifestList& list) {
+  storage::Image image;
+  image.id = list.id;
+  image.manifest = list.digest;
+  image.manifest_type = storage::oci_index_type;
+  image.created = engine::render_rfc3339_nano(list.created * engine::ns_per_second, engine::TimeZone::utc);
+  image.size = list.size;
+  image.names = list.names;
+  return image;
+}
+
+bool is_list(const storage::Image& image) {
+  return image.manifest_type == storage::oci_index_type;
 }
 
 bool is_made_of(const storage::Image& image, const storage::Image& parent) {

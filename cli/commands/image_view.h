@@ -10,6 +10,7 @@
 #include "cli/template/value.h"
 #include "engine/engine.h"
 #include "storage/image/image.h"
+#include "storage/image/manifest_list.h"
 
 namespace knarr::cli {
 
@@ -20,6 +21,10 @@ struct ImageName {
 ImageName split_image_name(const std::string& full_name);
 
 // Whether the image's layers and history are those of `parent` and more: what `commit` makes of it.
+// A manifest list as lists of images show it.
+storage::Image as_image(const storage::ManifestList& list);
+bool is_list(const storage::Image& image);
+
 bool is_made_of(const storage::Image& image, const storage::Image& parent);
 
 std::int64_t image_created_ns(const storage::Image& image);

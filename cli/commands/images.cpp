@@ -77,6 +77,10 @@ std::string show_id(const storage::Image& image, bool full) {
   return full ? "sha256:" + image.id : short_id(image.id);
 }
 
+std::string show_digest(const storage::Image& image) {
+  return image.manifest.hex.empty() ? "<none>" : render(image.manifest);
+}
+
 std::string show_age(const storage::Image& image) {
   return engine::human_duration(engine::wall_clock_ns() - image_created_ns(image)) + " ago";
 }
@@ -114,7 +118,7 @@ void print_table(Output& out, const std::vector<Row>& rows, const Arguments& arg
   if (digests) {
     const std::size_t titles = table.size() - rows.size();
     for (std::size_t i = 0; i < table.size(); ++i) {
-      table[i].insert(table[i].begin() + 2, i < titles ? "DIGEST" : render(rows[i - titles].image->manifest));
+      table[i].insert(table[i].begin() + 2, i < titles ? "DIGEST" : show_digest(*rows[i - titles].image));
     }
   }
   add_read_only_column(table, rows);
@@ -132,11 +136,12 @@ Value json_image(const storage::Image& image, std::size_t containers) {
       .set("VirtualSize", image.size)
       .set("Labels", image.config.labels)
       .set("Containers", containers)
-      .set("Digest", render(image.manifest))
+      .set("Digest", show_digest(image))
       .set("History", image.names)
       .set("Names", image.names);
   if (image.names.empty()) value.set("Dangling", true);
   if (!image.store.empty()) value.set("ReadOnly", true);
+  if (is_list(image)) value.set("IsManifestList", true);
   value.set("Created", image_created_ns(image) / engine::ns_per_second)
       .set("CreatedAt", Value::time(image_created_ns(image)));
   return value;
@@ -149,7 +154,7 @@ Value template_row(const Row& row, std::size_t containers, bool full) {
       .set("Id", show_id(image, full))
       .set("Repository", row.name.repository)
       .set("Tag", row.name.tag)
-      .set("Digest", render(image.manifest))
+      .set("Digest", show_digest(image))
       .set("Created", show_age(image))
       .set("CreatedSince", show_age(image))
       .set("CreatedAt", Value::time(image_created_ns(image)))
@@ -165,7 +170,8 @@ Value template_row(const Row& row, std::size_t containers, bool full) {
       .set("History", join(image.names, ", "))
       .set("ParentId", "")
       .set("Dangling", image.names.empty())
-      .set("ReadOnly", !image.store.empty());
+      .set("ReadOnly", !image.store.empty())
+      .set("IsManifestList", is_list(image));
   return value;
 }
 
@@ -196,16 +202,25 @@ void print_formatted(const engine::Engine& engine, const std::string& format, Ou
   out.append(render_report(report, format, values));
 }
 
+std::vector<storage::Image> list_images_and_lists(const engine::Engine& engine) {
+  const auto warn = [](const Error& damage) { log_warning(damage.message()); };
+  std::vector<storage::Image> images = engine::list_images(engine, warn);
+  for (const storage::ManifestList& list : storage::ManifestListStore(engine.store()).list_lists(warn))
+    images.push_back(as_image(list));
+  return images;
+}
+
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
-  std::vector<storage::Image> images = filter_images(
-      engine, engine::list_images(engine, [](const Error& damage) { log_warning(damage.message()); }),
-      arguments.list("filter"));
+  const std::vector<storage::Image> images =
+      filter_images(engine, list_images_and_lists(engine), arguments.list("filter"));
   std::vector<Row> rows = make_rows(images);
   if (!arguments.positional().empty()) {
     const std::string& wanted = arguments.at(0);
     std::erase_if(rows, [&](const Row& row) {
-      return !matches_reference({.names = {concat(row.name.repository, ':', row.name.tag)}}, wanted);
+      storage::Image named;
+      named.names = {concat(row.name.repository, ':', row.name.tag)};
+      return !matches_reference(named, wanted);
     });
   }
   sort_rows(rows, arguments.text("sort"));
@@ -225,7 +240,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
 constinit const Verb images_verb = {
     .paths = {"images", "image ls", "image list"},
     .usage = "[options] [NAME]",
-    .summary = "List images",
+    .summary = "List images and manifest lists",
     .examples =
         "images\nimages --filter dangling=true -q\nimages --format '{{.Repository}}:{{.Tag}} {{.Size}}'",
     .flags = flags,

@@ -5,7 +5,7 @@
 #include "cli/commands/manifest_verbs.h"
 #include "cli/commands/registry_access.h"
 #include "cli/errors.h"
-#include "storage/image/image_checks.h"
+#include "storage/image/image_documents.h"
 #include "storage/image/manifest_list.h"
 #include "storage/registry/remote_manifest.h"
 
@@ -75,13 +75,11 @@ class EntrySource {
  private:
   std::vector<ListEntry> choose(const ManifestList& list, const std::string& name) const {
     if (all_) return list.entries;
-    const storage::Index index = index_of(list, {});
-    const storage::Descriptor& chosen =
-        storage::require_platform(index, storage::complete_platform(platform_), name);
-    for (const ListEntry& entry : list.entries) {
-      if (entry.descriptor.digest == chosen.digest) return {entry};
-    }
-    return {};
+    const storage::Platform wanted = storage::complete_platform(platform_);
+    const ListEntry* const entry = choose_entry(list, wanted);
+    if (entry == nullptr)
+      throw NotFound(concat(name, " has no image for ", wanted.os, '/', wanted.architecture));
+    return {*entry};
   }
 
   const engine::Engine& engine_;
@@ -90,6 +88,14 @@ class EntrySource {
   storage::Platform platform_;
   bool all_;
 };
+
+void change_list(const ManifestListStore& lists, const ManifestList& list,
+                 const std::function<void(ManifestList&)>& change) {
+  lists.change_list(list.id, [&](ManifestList& changed) {
+    change(changed);
+    describe_index(changed);
+  });
+}
 
 std::vector<ListEntry> find_all(const EntrySource& source, const Arguments& arguments) {
   std::vector<ListEntry> entries;
@@ -110,7 +116,7 @@ int run_create(const Invocation& invocation, const Arguments& arguments) {
   std::optional<ManifestList> list;
   if (arguments.boolean("amend")) list = lists.find_list(arguments.at(0));
   if (!list) list = lists.create_list(name);
-  lists.change_list(list->id, [&](ManifestList& changed) {
+  change_list(lists, *list, [&](ManifestList& changed) {
     for (const ListEntry& entry : entries) set_entry(changed, entry);
     for (const auto& [key, value] : annotations) changed.annotations[key] = value;
   });
@@ -127,7 +133,7 @@ int run_add(const Invocation& invocation, const Arguments& arguments) {
   std::vector<ListEntry> entries = find_all(source, arguments);
   for (ListEntry& entry : entries) apply_entry_flags(entry.descriptor, arguments);
   engine.enter_r();
-  lists.change_list(list.id, [&](ManifestList& changed) {
+  change_list(lists, list, [&](ManifestList& changed) {
     for (const ListEntry& entry : entries) set_entry(changed, entry);
   });
   invocation.out.line(list.id);
@@ -149,7 +155,7 @@ int run_annotate(const Invocation& invocation, const Arguments& arguments) {
   const ManifestListStore lists(engine.store());
   const ManifestList list = lists.get_list(arguments.at(0));
   engine.enter_r();
-  lists.change_list(list.id, [&](ManifestList& changed) {
+  change_list(lists, list, [&](ManifestList& changed) {
     if (!is_index)
       return apply_entry_flags(get_entry(changed, digest_of_argument(engine, arguments.at(1))).descriptor,
                                arguments);
@@ -165,7 +171,7 @@ int run_remove(const Invocation& invocation, const Arguments& arguments) {
   const ManifestList list = lists.get_list(arguments.at(0));
   const storage::Digest digest = digest_of_argument(engine, arguments.at(1));
   engine.enter_r();
-  lists.change_list(list.id, [&](ManifestList& changed) {
+  change_list(lists, list, [&](ManifestList& changed) {
     static_cast<void>(get_entry(changed, digest));
     std::erase_if(changed.entries, [&](const ListEntry& entry) { return entry.descriptor.digest == digest; });
   });

@@ -18,29 +18,17 @@ bool agrees(const std::string& wanted, const std::string& has) {
 }
 
 bool is_present(const engine::Engine& engine, const std::string& name, const storage::Platform& wanted) {
-  // The name alone is cheaper to find than the record.
-  if (wanted == storage::Platform{} && engine.images().resolve_name(name)) return true;
   const auto image = engine::find_image_record(engine, name);
   return image && agrees(wanted.os, image->os) && agrees(wanted.architecture, image->architecture) &&
          agrees(wanted.variant, image->variant);
-}
-
-bool is_pull_needed(const engine::Engine& engine, const std::string& name, const Arguments& arguments) {
-  switch (read_pull_policy(arguments, "pull")) {
-    case PullPolicy::never:
-      return false;
-    case PullPolicy::missing:
-      return !is_present(engine, name, read_platform(arguments));
-    default:
-      return true;
-  }
 }
 
 void append_setting(std::vector<std::string>& argv, std::string_view flag, const std::string& value) {
   if (!value.empty()) argv.push_back(concat("--", flag, '=', value));
 }
 
-std::vector<std::string> pull_command(const Invocation& invocation, const Arguments& arguments) {
+std::vector<std::string> pull_command(const Invocation& invocation, const Arguments& arguments,
+                                      const std::string& name) {
   std::vector<std::string> argv{invocation.program};
   append_setting(argv, "root", invocation.settings.root);
   append_setting(argv, "runroot", invocation.settings.runroot);
@@ -52,8 +40,28 @@ std::vector<std::string> pull_command(const Invocation& invocation, const Argume
     if (arguments.given(flag)) append_setting(argv, flag, *arguments.find_text(flag));
   }
   argv.push_back("--");
-  argv.push_back(arguments.at(0));
+  argv.push_back(name);
   return argv;
+}
+
+// Returns what it printed; nullopt when it failed, and has said why.
+std::optional<std::string> pull(const Invocation& invocation, const Arguments& arguments,
+                                const std::string& name) {
+  std::string output;
+  const sys::ExitStatus status = engine::run_helper(
+      "knarr-registry", pull_command(invocation, arguments, name), &output, engine::HelperInput::terminal);
+  if (status.code != 0) return std::nullopt;
+  return output;
+}
+
+// A manifest list of this store is known here only, so what is pulled is an image of it.
+std::optional<std::string> obtain_of_list(const engine::Engine& engine, const Invocation& invocation,
+                                          const Arguments& arguments, const storage::ListEntry& entry,
+                                          const std::string& name) {
+  if (const auto image = engine::find_image_of(engine, entry))
+    return read_platform(arguments) == storage::Platform{} ? name : image->id;
+  if (entry.source.empty() || read_pull_policy(arguments, "pull") == PullPolicy::never) return name;
+  return pull(invocation, arguments, entry.source) ? std::optional(entry.source) : std::nullopt;
 }
 
 }  // namespace
@@ -65,13 +73,19 @@ std::optional<std::string> obtain_image(const engine::Engine& engine, const Invo
   const auto transport = storage::parse_transport_name(typed);
   const bool is_in_files = transport && transport->transport != storage::Transport::docker;
   const std::string& name = transport ? transport->path : typed;
-  if (!is_in_files && !is_pull_needed(engine, name, arguments)) return name;
-  std::string output;
-  const sys::ExitStatus status =
-      engine::run_helper("knarr-registry", pull_command(invocation, arguments), &output);
-  if (status.code != 0) return std::nullopt;
+  const PullPolicy policy = read_pull_policy(arguments, "pull");
+  if (!is_in_files && (policy == PullPolicy::missing || policy == PullPolicy::never)) {
+    const storage::Platform wanted = read_platform(arguments);
+    // The name alone is cheaper to find than the record.
+    if (wanted == storage::Platform{} && engine.images().resolve_name(name)) return name;
+    if (const auto entry = engine::find_list_entry(engine, name, wanted))
+      return obtain_of_list(engine, invocation, arguments, *entry, name);
+    if (policy == PullPolicy::never || is_present(engine, name, wanted)) return name;
+  }
+  const auto output = pull(invocation, arguments, typed);
+  if (!output) return std::nullopt;
   // What is in a file need not have a name; one ID a line is what `pull` prints.
-  return is_in_files ? output.substr(0, output.find('\n')) : name;
+  return is_in_files ? output->substr(0, output->find('\n')) : name;
 }
 
 }  // namespace knarr::cli

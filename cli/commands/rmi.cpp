@@ -61,9 +61,13 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   if (!all && arguments.positional().empty()) throw UsageError("image name or ID must be specified");
   const engine::Engine engine = open_engine(invocation);
   if (all) {
-    return remove_each(invocation.out, engine.images().list_images(), true, [&](const storage::Image& image) {
-      return remove_whole_image(engine, image, removal);
-    });
+    const int lists =
+        remove_each(invocation.out, storage::ManifestListStore(engine.store()).list_lists(), true,
+                    [&](const storage::ManifestList& list) { return remove_list(engine, list); });
+    const int images =
+        remove_each(invocation.out, engine.images().list_images(), true,
+                    [&](const storage::Image& image) { return remove_whole_image(engine, image, removal); });
+    return worse_status(lists, images);
   }
   return remove_each(invocation.out, arguments.positional(), ignore,
                      [&](const std::string& name) { return remove_image(engine, name, removal); });
@@ -76,7 +80,7 @@ constinit const Verb rmi_verb = {
     .usage = "[options] IMAGE [IMAGE...]",
     .summary = "Remove images",
     .description =
-        "A name is taken away; with its last name an image goes.\n"
+        "A name is taken away; with its last name an image goes, or a manifest list: not its images.\n"
         "Exits with 1 when an image does not exist, with 2 when a container uses one.",
     .examples = "rmi debian:12\nrmi -f --all",
     .flags = flags,

@@ -5,6 +5,7 @@
 #include "cli/commands/engine_access.h"
 #include "cli/commands/source_date.h"
 #include "cli/commands/store_verbs.h"
+#include "engine/images.h"
 #include "storage/archive_writer.h"
 
 namespace knarr::cli {
@@ -42,10 +43,11 @@ std::string output_path(const Arguments& arguments, ArchiveFormat format) {
 }
 
 // The name is part of the archive unless the image was asked for by its id.
-void add_image(const storage::ImageStore& store, const std::string& text,
+void add_image(const engine::Engine& engine, const std::string& text,
                std::vector<storage::ImageToSave>& images) {
-  storage::Image image = store.get_image(text);
-  const std::string name = store.resolve_name(text).value_or("");
+  storage::Image image = engine::get_image(engine, text);
+  engine::require_writable(image, "save");
+  const std::string name = engine::resolve_image_name(engine, image, text).value_or("");
   for (storage::ImageToSave& known : images) {
     if (known.image.id != image.id) continue;
     if (!name.empty()) known.names.push_back(name);
@@ -54,13 +56,13 @@ void add_image(const storage::ImageStore& store, const std::string& text,
   images.push_back({std::move(image), name.empty() ? std::vector<std::string>() : std::vector{name}});
 }
 
-std::vector<storage::ImageToSave> images_of(const storage::ImageStore& store, const Arguments& arguments) {
+std::vector<storage::ImageToSave> images_of(const engine::Engine& engine, const Arguments& arguments) {
   const std::vector<std::string>& words = arguments.positional();
   std::vector<storage::ImageToSave> images;
-  add_image(store, words.at(0), images);
+  add_image(engine, words.at(0), images);
   for (std::size_t i = 1; i < words.size(); ++i) {
     if (arguments.boolean("multi-image-archive")) {
-      add_image(store, words[i], images);
+      add_image(engine, words[i], images);
     } else {
       images[0].names.push_back(render(storage::normalize(storage::parse_reference(words[i]))));
     }
@@ -76,7 +78,7 @@ int run(const Invocation& invocation, const Arguments& arguments) {
       .format = format, .compression = compression, .mtime = source_date().value_or(0)};
   const std::string path = output_path(arguments, format);
   const engine::Engine engine = open_engine(invocation);
-  const std::vector<storage::ImageToSave> images = images_of(engine.images(), arguments);
+  const std::vector<storage::ImageToSave> images = images_of(engine, arguments);
   engine.enter_r();
   with_context(concat("saving to ", path == "-" ? "standard output" : path),
                [&] { storage::save_archive(engine.store(), images, options, path); });

@@ -66,6 +66,7 @@ std::vector<Finding> check_quickly(const engine::Engine& engine, const Wish& wis
   };
   add(storage::check_places(store));
   add(storage::check_images(store));
+  add(storage::check_lists(store));
   add(storage::check_layers(store, wish.max_age_seconds));
   add(storage::report_verdicts(store, verdicts));
   add(storage::check_volumes(store));

@@ -22,6 +22,8 @@ namespace knarr::storage {
 std::vector<Finding> check_places(const Store& store);
 // Records of images, the names that lead to them, and their blobs, which must hash to their names.
 std::vector<Finding> check_images(const Store& store);
+// Records of manifest lists, and the names that lead to them.
+std::vector<Finding> check_lists(const Store& store);
 // Whether each layer an image needs is there, with a record that fits. Layers that no image needs are
 // garbage; the repair leaves those alone that are younger than `min_age_seconds`: a pull may go on with them.
 std::vector<Finding> check_layers(const Store& store, std::int64_t min_age_seconds);

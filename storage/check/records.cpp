@@ -10,6 +10,7 @@
 #include "storage/content/hash.h"
 #include "storage/image/image_config_json.h"
 #include "storage/image/image_store.h"
+#include "storage/image/ref_links.h"
 #include "storage/layer/layer.h"
 #include "storage/reference.h"
 
@@ -98,6 +99,7 @@ std::vector<CheckedName> read_names(const Store& store) {
   std::vector<CheckedName> names;
   for (const std::string& file : sys::list_directory(store.fd(), "refs")) {
     if (file.starts_with('.')) continue;  // about to become a name
+    if (read_list_ref(store, "refs/" + file)) continue;
     CheckedName name{.path = "refs/" + file, .name = unescape_name(file), .id = {}};
     const auto target = sys::read_link(store.fd(), name.path);
     if (target && target->starts_with(link_prefix)) name.id = id_of(target->substr(link_prefix.size()));

@@ -32,6 +32,7 @@ struct Needers {
   void add(const CheckedRecord& record);
 };
 
+// Without those of manifest lists.
 std::vector<CheckedName> read_names(const Store& store);
 std::vector<CheckedRecord> read_records(const Store& store);
 

@@ -43,6 +43,12 @@ std::string read_verified_config(const Store& store, const Image& image) {
   return config;
 }
 
+void describe_index(ManifestList& list) {
+  const std::string index = render_index(index_of(list, oci_index_type));
+  list.digest = digest_of(index);
+  list.size = index.size();
+}
+
 std::string compose_manifest(const Image& image, const std::string& original, ManifestKind kind,
                              std::uint64_t config_size, std::vector<Descriptor> layers) {
   Manifest manifest;

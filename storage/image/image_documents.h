@@ -11,7 +11,7 @@
 #include "storage/content/decompress.h"
 #include "storage/image/image_checks.h"
 #include "storage/image/image_config_json.h"
-#include "storage/image/image_store.h"
+#include "storage/image/manifest_list.h"
 
 namespace knarr::storage {
 
@@ -22,6 +22,9 @@ std::string layer_media_type(ManifestKind kind, Compression compression);
 
 // Checked against the digest that is the image's id.
 std::string read_verified_config(const Store& store, const Image& image);
+
+// Notes what index the list is.
+void describe_index(ManifestList& list);
 
 // `original`, the manifest the image came with, where it is of this kind and tells of the same blobs, so that
 // its digest stays; else a new one. Pure.

@@ -176,10 +176,19 @@ std::optional<Found> find_by_manifest(const Store& store, const Reference& refer
   return only_one(std::move(found), text);
 }
 
+// Before the end of an image's name such a name counts.
+bool means_list(const Store& store, const Reference& reference) {
+  const std::vector<Reference> candidates = local_candidates(reference);
+  return std::any_of(candidates.begin(), candidates.end(), [&](const Reference& candidate) {
+    return read_list_ref(store, ref_path(candidate)).has_value();
+  });
+}
+
 std::optional<Found> find_by_name(const Store& store, std::string_view text) {
   const std::optional<Reference> reference = try_parse(text);
   if (!reference) return std::nullopt;
   if (auto found = find_by_candidates(store, *reference)) return found;
+  if (means_list(store, *reference)) return std::nullopt;
   if (reference->digest) return find_by_manifest(store, *reference, text);
   if (!reference->domain.empty()) return std::nullopt;
   return find_by_short_name(store, *reference, text);

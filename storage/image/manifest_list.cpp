@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "rootless/sys/error.h"
 #include "storage/image/manifest_list_json.h"
@@ -15,7 +16,6 @@ namespace knarr::storage {
 namespace {
 
 constexpr const char* directory = "lists";
-constexpr std::string_view link_prefix = "../lists/";
 
 std::string list_path(std::string_view id) {
   return concat(directory, '/', id);
@@ -29,14 +29,6 @@ bool is_id(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-std::optional<std::string> read_list_ref(const Store& store, const std::string& path) {
-  const auto target = sys::read_link(store.fd(), path);
-  if (!target || !target->starts_with(link_prefix)) return std::nullopt;
-  const std::string id = target->substr(link_prefix.size());
-  if (!is_id(id)) return std::nullopt;
-  return id;
-}
-
 std::vector<std::string> names_of(const Store& store, const std::string& id) {
   std::vector<std::string> names;
   for (const std::string& file : sys::list_directory(store.fd(), "refs")) {
@@ -48,6 +40,7 @@ std::vector<std::string> names_of(const Store& store, const std::string& id) {
 }
 
 std::optional<ManifestList> read_list(const Store& store, const std::string& id) {
+  if (!is_id(id)) return std::nullopt;  // of a link we did not make
   const std::string path = record_path(id);
   const auto json = sys::read_file_if_exists(store.fd(), path);
   if (!json) return std::nullopt;
@@ -64,10 +57,15 @@ void write_list(const Store& store, const ManifestList& list) {
                     sys::Durability::synced);
 }
 
-std::optional<std::string> find_by_name(const Store& store, std::string_view text) {
+struct NamedList {
+  std::string name, id;
+};
+
+std::optional<NamedList> find_by_name(const Store& store, std::string_view text) {
   try {
     for (const Reference& candidate : local_candidates(parse_reference(text))) {
-      if (auto id = read_list_ref(store, ref_path(candidate))) return id;
+      if (auto id = read_list_ref(store, ref_path(candidate)))
+        return NamedList{render(candidate), *std::move(id)};
     }
   } catch (const InvalidArgument&) {
     // An id may be no name.
@@ -135,6 +133,13 @@ ListEntry& get_entry(ManifestList& list, const Digest& digest) {
   throw NotFound(concat("the list has no image ", render(digest)));
 }
 
+const ListEntry* choose_entry(const ManifestList& list, const Platform& platform) {
+  const Index index = index_of(list, {});
+  const Descriptor* const chosen = choose_platform(index.manifests, platform);
+  return chosen == nullptr ? nullptr
+                           : &list.entries[static_cast<std::size_t>(chosen - index.manifests.data())];
+}
+
 Index index_of(const ManifestList& list, std::string_view media_type) {
   Index index;
   index.media_type = media_type;
@@ -155,9 +160,28 @@ const Image* ListImages::find(const ListEntry& entry) const {
 }
 
 std::optional<ManifestList> ManifestListStore::find_list(std::string_view name_or_id) const {
-  std::optional<std::string> id = find_by_name(store_, name_or_id);
-  if (!id) id = find_by_id(store_, name_or_id);
+  if (const auto named = find_by_name(store_, name_or_id)) return read_list(store_, named->id);
+  const auto id = find_by_id(store_, name_or_id);
   return id ? read_list(store_, *id) : std::nullopt;
+}
+
+std::optional<std::string> ManifestListStore::resolve_name(std::string_view text) const {
+  auto named = find_by_name(store_, text);
+  if (!named) return std::nullopt;
+  return std::move(named->name);
+}
+
+std::vector<ManifestList> ManifestListStore::list_lists(
+    const std::function<void(const Error&)>& damaged) const {
+  std::vector<ManifestList> lists;
+  for (const std::string& id : sys::list_directory(store_.fd(), directory)) {
+    try {
+      if (auto list = read_list(store_, id)) lists.push_back(*std::move(list));
+    } catch (const Error& error) {
+      if (damaged) damaged(error);
+    }
+  }
+  return lists;
 }
 
 ManifestList ManifestListStore::get_list(std::string_view name_or_id) const {
@@ -172,11 +196,12 @@ ManifestList ManifestListStore::create_list(const Reference& name) const {
   const std::string ref = ref_path(full);
   ManifestList list;
   list.id = random_hex(64);
+  list.created = ::time(nullptr);
   list.names = {render(full)};
   sys::make_directory(store_.fd(), directory, 0700);  // a store of an earlier version has none
   sys::make_directory(store_.fd(), list_path(list.id), 0700);
   write_list(store_, list);
-  const std::string target = concat(link_prefix, list.id);
+  const std::string target = concat(list_link_prefix, list.id);
   if (::symlinkat(target.c_str(), store_.fd(), ref.c_str()) < 0) {
     const int code = errno;
     store_.move_to_trash(list_path(list.id));
@@ -194,6 +219,13 @@ ManifestList ManifestListStore::change_list(const std::string& id,
   change(list);
   write_list(store_, list);
   return list;
+}
+
+void ManifestListStore::tag_list(const ManifestList& list, const Reference& name) const {
+  if (name.digest) throw InvalidArgument(concat('"', render(name), "\": a tag cannot be a digest"));
+  const sys::Lock lock = sys::Lock::acquire(store_.fd(), list_path(list.id), sys::Lock::Mode::exclusive);
+  point_ref_at(store_, ref_path(normalize(name)), concat(list_link_prefix, list.id));
+  sync_refs(store_);
 }
 
 void ManifestListStore::remove_list(const ManifestList& list) const {

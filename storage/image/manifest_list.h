@@ -14,6 +14,7 @@
 
 #include "storage/image/image_config_json.h"
 #include "storage/image/image_store.h"
+#include "storage/image/platform.h"
 #include "storage/reference.h"
 #include "storage/store.h"
 
@@ -26,7 +27,11 @@ struct ListEntry {
 };
 
 struct ManifestList {
-  std::string id;  // 64 hex digits
+  std::string id;            // 64 hex digits
+  std::int64_t created = 0;  // seconds since the epoch
+  // Of the index it is (describe_index()); empty and 0 for a list of an earlier version.
+  Digest digest;
+  std::uint64_t size = 0;
   std::map<std::string, std::string> annotations;
   std::vector<ListEntry> entries;
   std::vector<std::string> names;  // full; filled on reading
@@ -38,6 +43,8 @@ ListEntry describe_local_image(const Store& store, const Image& image);
 void set_entry(ManifestList& list, ListEntry entry);
 // Throws NotFound.
 ListEntry& get_entry(ManifestList& list, const Digest& digest);
+// The one for a machine; nullptr when there is none. Pure.
+const ListEntry* choose_entry(const ManifestList& list, const Platform& platform);
 // As an index of this media type. Pure.
 Index index_of(const ManifestList& list, std::string_view media_type);
 
@@ -59,10 +66,16 @@ class ManifestListStore {
   // By full or short name, or by id or a unique prefix of one.
   std::optional<ManifestList> find_list(std::string_view name_or_id) const;
   ManifestList get_list(std::string_view name_or_id) const;  // NotFound
+  // The full name `text` means a list by; nullopt: none, or it is an id.
+  std::optional<std::string> resolve_name(std::string_view text) const;
+  // One damaged record does not hide the others; `damaged` hears of it.
+  std::vector<ManifestList> list_lists(const std::function<void(const Error&)>& damaged = {}) const;
   // An empty one. Throws Conflict when the name means something.
   ManifestList create_list(const Reference& name) const;
   // Reads, lets `change` change, writes; nobody else changes it meanwhile. Returns what it became.
   ManifestList change_list(const std::string& id, const std::function<void(ManifestList&)>& change) const;
+  // Takes the name off what it meant before. ImageStore::untag_name() takes names away.
+  void tag_list(const ManifestList& list, const Reference& name) const;
   void remove_list(const ManifestList& list) const;
 
  private:

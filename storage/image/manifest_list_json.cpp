@@ -19,6 +19,9 @@ std::string render_manifest_list(const ManifestList& list) {
                        {"source", entry.source}});
   }
   return render_json({{"version", manifest_list_version},
+                      {"created", list.created},
+                      {"digest", list.digest.hex.empty() ? "" : render(list.digest)},
+                      {"size", list.size},
                       {"annotations", list.annotations},
                       {"entries", std::move(entries)}});
 }
@@ -28,6 +31,9 @@ ManifestList parse_manifest_list(std::string_view json) {
   const JsonReader reader(document, "manifest list");
   reader.check_version(manifest_list_version);
   ManifestList list;
+  list.created = reader.read_int("created");
+  if (const auto digest = parse_digest(reader.read_string("digest"))) list.digest = *digest;
+  list.size = reader.read_unsigned("size");
   list.annotations = reader.read_string_map("annotations");
   for (const JsonReader& entry : reader.read_array("entries")) {
     list.entries.push_back(

@@ -58,6 +58,16 @@ Platform host_platform() {
   return platform_of_machine(names.machine);
 }
 
+Platform complete_platform(Platform wanted) {
+  const Platform host = host_platform();
+  // A variant is one of an architecture: that of this machine means nothing for another.
+  const bool is_own = wanted.architecture.empty() || wanted.architecture == host.architecture;
+  if (wanted.os.empty()) wanted.os = host.os;
+  if (wanted.architecture.empty()) wanted.architecture = host.architecture;
+  if (wanted.variant.empty() && is_own) wanted.variant = host.variant;
+  return wanted;
+}
+
 bool is_attestation(const Descriptor& descriptor) {
   return descriptor.os == "unknown" || descriptor.annotations.contains("vnd.docker.reference.type");
 }

@@ -19,6 +19,8 @@ struct Platform {
 
 Platform platform_of_machine(std::string_view machine);  // as uname(2) names it
 Platform host_platform();
+// What is empty in `wanted` is this machine's.
+Platform complete_platform(Platform wanted);
 
 // The entry for `platform`: the same variant before none before another. nullptr when there is none. Entries
 // that describe others (attestations) never match; a sole entry that names no platform does.

@@ -35,6 +35,12 @@ void point_ref_at(const Store& store, const std::string& path, const std::string
   }
 }
 
+std::optional<std::string> read_list_ref(const Store& store, const std::string& path) {
+  const auto target = sys::read_link(store.fd(), path);
+  if (!target || !target->starts_with(list_link_prefix)) return std::nullopt;
+  return target->substr(list_link_prefix.size());
+}
+
 void sync_refs(const Store& store) {
   if (::fsync(sys::open_directory(store.fd(), "refs").get()) < 0) throw_errno("syncing ", store.path("refs"));
 }

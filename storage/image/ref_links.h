@@ -2,7 +2,9 @@
 // The links in refs/: full names, each pointing at what it means.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "storage/reference.h"
 #include "storage/store.h"
@@ -14,6 +16,10 @@ namespace knarr::storage {
 std::string ref_path(Reference name);
 // Whatever it pointed at before; at no instant is it missing.
 void point_ref_at(const Store& store, const std::string& path, const std::string& target);
+// A name of a manifest list points there.
+constexpr std::string_view list_link_prefix = "../lists/";
+// The id of the list a name means; nullopt when it means none.
+std::optional<std::string> read_list_ref(const Store& store, const std::string& path);
 void sync_refs(const Store& store);
 
 }  // namespace knarr::storage

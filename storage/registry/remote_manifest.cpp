@@ -51,16 +51,6 @@ std::string wanted_manifest(const Reference& reference) {
   return reference.tag.empty() ? "latest" : reference.tag;
 }
 
-Platform complete_platform(Platform wanted) {
-  const Platform host = host_platform();
-  // A variant is one of an architecture: that of this machine means nothing for another.
-  const bool is_own = wanted.architecture.empty() || wanted.architecture == host.architecture;
-  if (wanted.os.empty()) wanted.os = host.os;
-  if (wanted.architecture.empty()) wanted.architecture = host.architecture;
-  if (wanted.variant.empty() && is_own) wanted.variant = host.variant;
-  return wanted;
-}
-
 RemoteManifest fetch_remote_manifest(const RegistriesConfig& config, const RegistryAccess& access,
                                      std::string_view name) {
   std::exception_ptr failure;

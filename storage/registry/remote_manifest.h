@@ -18,8 +18,6 @@ namespace knarr::storage {
 Reference parse_remote_name(std::string_view name);
 // The tag or digest to ask for.
 std::string wanted_manifest(const Reference& reference);
-// What is empty in `wanted` is this machine's.
-Platform complete_platform(Platform wanted);
 
 struct RemoteManifest {
   Reference name;  // full

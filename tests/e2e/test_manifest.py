@@ -329,3 +329,122 @@ def test_what_files_cannot_hold(fresh, registry, two, scratch):
     fresh("manifest", "create", INSECURE, "theirs:1", registry.push("busybox", "lists/theirs:1"))
     assert "not in the store" in fresh.error("manifest", "push", "theirs:1", f"oci:{scratch}/it")
     assert not [name for name in list_names(scratch) if not name.startswith("load-")]
+
+
+# Lists where images are.
+
+def rows(engine, *options):
+    return [line.split() for line in engine("images", "--noheading", "--no-trunc", *options).splitlines()]
+
+
+def test_images_shows_lists(fresh, two):
+    identity = fresh("manifest", "create", "app:1", *two)
+    row, = [row for row in rows(fresh) if row[:2] == ["localhost/app", "1"]]
+    assert row[2] == f"sha256:{identity}"
+    shown, = [each for each in json.loads(fresh("images", "--format", "json")) if each["Id"] == identity]
+    assert shown["Names"] == ["localhost/app:1"] and shown["IsManifestList"] is True
+    assert shown["Digest"].startswith("sha256:") and shown["Size"] > 0 and shown["Created"] > 1.6e9
+    assert rows(fresh, "--filter", "manifest=true") == [row]
+    assert len(rows(fresh, "--filter", "manifest=false")) == 2
+    assert "IMAGE ID" in fresh("images", "app")
+
+
+def test_the_digest_of_a_list_is_that_of_its_push(fresh, bad, two):
+    fresh("manifest", "create", "app:1")
+    for name in two:  # pushed before, so that their manifests stay as they are
+        push(fresh, name, bad.name("lists/digest:" + name.rpartition(":")[2]))
+    fresh("manifest", "add", INSECURE, "--all", "app:1", *("docker://" + bad.name("lists/digest:" + tag) for tag in ("ours", "theirs")))
+    fresh("manifest", "push", INSECURE, "app:1", bad.name("lists/digest:1"))
+    shown, = json.loads(fresh("images", "--format", "json", "--filter", "manifest=true"))
+    assert shown["Digest"] == bad.tags["lists/digest", "1"]
+
+
+def test_lists_have_names_like_images(fresh, two):
+    identity = fresh("manifest", "create", "app:1", *two)
+    fresh("tag", "app:1", "app:2", "quay.io/me/app:3")
+    names = ["localhost/app:1", "localhost/app:2", "quay.io/me/app:3"]
+    assert sorted(":".join(row[:2]) for row in rows(fresh, "--filter", "manifest=true")) == names
+    assert "more than one tag" in fresh.fails(2, "rmi", identity)
+    assert fresh("rmi", "app:2") == "Untagged: localhost/app:2"
+    fresh("untag", "app:1", "quay.io/me/app:3")
+    assert "tag not known" in fresh.error("untag", "app:1", two[0])
+    assert fresh("rmi", identity[:12]).splitlines() == ["Untagged: localhost/app:1", "Deleted: " + identity]
+    assert not rows(fresh, "--filter", "manifest=true") and len(rows(fresh)) == 2
+
+
+def test_a_tag_takes_the_name_off_what_had_it(fresh, two):
+    fresh("manifest", "create", "app:1", *two)
+    fresh("tag", two[0], "app:1")
+    assert fresh("image", "inspect", "--format", "{{.Id}}", "app:1") == fresh("image", "inspect", "--format", "{{.Id}}", two[0])
+    fresh("manifest", "create", "app:2")
+    fresh("tag", "app:2", two[1])
+    fresh("manifest", "exists", two[1])
+
+
+def test_the_whole_name_of_a_list_comes_before_the_end_of_an_images(fresh, scratch):
+    load(fresh, scratch, small("other", architecture=ARCHITECTURE), "quay.io/x/app:1")
+    fresh("image", "exists", "app:1")
+    fresh("manifest", "create", "app:1")
+    fresh("rmi", "app:1")
+    fresh("image", "exists", "quay.io/x/app:1")
+
+
+def test_untagged_lists_can_be_removed_by_id_and_all_at_once(fresh, two):
+    identity = fresh("manifest", "create", "app:1", *two)
+    fresh("untag", "app:1")
+    assert [row[:2] for row in rows(fresh, "--filter", "manifest=true")] == [["<none>", "<none>"]]
+    fresh("image", "exists", identity)
+    fresh("rmi", "--all")
+    assert not rows(fresh) and not list_names(os.path.join(fresh.root, "lists"))
+
+
+def test_a_list_means_its_image_for_this_machine(fresh, scratch, two):
+    busybox = fresh("load", "-q", "-i", images.image_path("busybox")).removeprefix("Loaded image: ")
+    fresh("manifest", "create", "app:1", two[1])
+    fresh("manifest", "add", "app:1", busybox)
+    identity = fresh("image", "inspect", "--format", "{{.Id}}", busybox)
+    assert fresh("image", "inspect", "--format", "{{.Id}}", "app:1") == identity
+    assert fresh("inspect", "--format", "{{.Id}}", "app:1") == identity
+    assert fresh("run", "--rm", "app:1", "echo", "it runs") == "it runs"
+    fresh("create", "--name", "made", "app:1", "true")
+    assert fresh("inspect", "--format", "{{.ImageName}} {{.Image}}", "made") == f"localhost/app:1 {identity.removeprefix('sha256:')}"
+    fresh("create", "--name", "foreign", f"--arch={OTHER}", "app:1", "true")
+    other_id = fresh("image", "inspect", "--format", "{{.Id}}", two[1])
+    assert fresh("inspect", "--format", "{{.Image}}", "foreign") == other_id.removeprefix("sha256:")
+    fresh("save", "-q", "-o", scratch + "/saved.tar", "app:1")
+    fresh("rm", "made", "foreign")
+    fresh("rmi", "--all")
+    assert fresh("load", "-q", "-i", scratch + "/saved.tar") == "Loaded image: localhost/app:1"
+    assert fresh("image", "inspect", "--format", "{{.Id}}", "app:1") == identity
+
+
+def test_a_list_without_an_image_for_this_machine(fresh, two):
+    fresh("manifest", "create", "app:1", two[1])
+    for verb in (["run"], ["create"], ["image", "inspect"], ["history"]):
+        assert f"app:1 has no image for linux/{ARCHITECTURE}" in fresh.error(*verb, "app:1")
+    fresh("manifest", "add", "app:1", two[0])
+    fresh("rmi", two[0])
+    assert "is not in the local store" in fresh.error("create", "app:1", "true")
+
+
+def test_an_image_of_a_list_is_pulled_when_it_runs(fresh, bad):
+    bad.add("from/here:1", oci.Image([oci.busybox_layer()]))
+    fresh("manifest", "create", INSECURE, "app:1", bad.name("from/here:1"))
+    error = fresh.fails(125, "create", "--pull=never", "app:1", "true")
+    assert "is not in the local store" in error and bad.name("from/here@sha256:") in error
+    assert fresh("run", INSECURE, "--rm", "-q", "app:1", "echo", "pulled") == "pulled"
+    assert fresh("run", "--rm", "app:1", "echo", "again") == "again"
+
+
+def test_the_check_knows_lists(fresh, two):
+    identity = fresh("manifest", "create", "app:1", *two)
+    fresh("system", "check", "--repair")
+    fresh("manifest", "exists", "app:1")
+    with open(os.path.join(fresh.root, "lists", identity, "list.json"), "w") as file:
+        file.write("{")
+    result = fresh.result("system", "check")
+    assert result.status == 1 and f"manifest list {identity}" in result.out + result.err
+    assert "list.json" in fresh.result("images").err and len(rows(fresh)) == 2
+    assert "make the list again" in fresh.result("system", "check", "--repair").out
+    eventually(lambda: fresh("system", "check") == "No damage.")
+    fresh("manifest", "create", "app:1")
