@@ -108,9 +108,21 @@ ArchivedImage read_oci_image(const ArchiveFiles& files, const Descriptor& descri
   return archived;
 }
 
-// What skopeo calls "dir:" and podman docker-dir: one image, its manifest beside the blobs.
-ArchivedImage read_directory_image(const ArchiveFiles& files) {
-  ArchivedImage archived = read_image(files, files.read("manifest.json", max_manifest_bytes), directory_name);
+// Of several images in a directory of skopeo's.
+std::string read_directory_manifest(const ArchiveFiles& files, const Index& index, const Platform& platform) {
+  const Descriptor& chosen = require_platform(index, platform, "the directory");
+  std::string manifest = files.read(chosen.digest.hex + ".manifest.json", max_manifest_bytes);
+  verify_digest(manifest, chosen.digest, "the manifest");
+  require_type(parse_manifest(manifest).media_type, chosen);
+  return manifest;
+}
+
+// What skopeo calls "dir:" and podman docker-dir: one image, its manifest beside the blobs, or a list of
+// them.
+ArchivedImage read_directory_image(const ArchiveFiles& files, const Platform& platform) {
+  std::string manifest = files.read("manifest.json", max_manifest_bytes);
+  if (is_index_document(manifest)) manifest = read_directory_manifest(files, parse_index(manifest), platform);
+  ArchivedImage archived = read_image(files, std::move(manifest), directory_name);
   archived.image.manifest = digest_of(archived.manifest_json);
   return archived;
 }
@@ -270,10 +282,18 @@ std::vector<ArchivedImage> read_chosen_docker_images(const ArchiveFiles& files, 
 // An archive of newer dockers is both; the layout has a digest for every byte.
 std::vector<ArchivedImage> read_images(const ArchiveFiles& files) {
   if (files.has("oci-layout") && files.has("index.json")) return read_oci_layout(files);
-  if (files.has("version") && files.has("manifest.json")) return {read_directory_image(files)};
+  if (files.has("version") && files.has("manifest.json")) return {read_directory_image(files, host_platform())};
   if (files.has("manifest.json")) return read_docker_archive(files);
   throw InvalidArgument(
       "it is neither a docker-archive (no manifest.json) nor an OCI layout (no index.json)");
+}
+
+std::vector<ArchivedImage> read_images(const ArchiveFiles& files, Transport format) {
+  if (format == Transport::docker_archive) return read_docker_archive(files);
+  if (format != Transport::dir) return read_oci_layout(files);
+  std::vector<ArchivedImage> images;
+  images.push_back(read_directory_image(files, host_platform()));
+  return images;
 }
 
 LoadedImage publish(const Store& store, ArchivedImage& archived) {
@@ -324,7 +344,7 @@ std::vector<LoadedImage> load_transport(const Store& store, const TransportName&
         return read_chosen_docker_images(files, name);
       case Transport::dir: {
         std::vector<ArchivedImage> images;
-        images.push_back(read_directory_image(files));
+        images.push_back(read_directory_image(files, platform));
         return images;
       }
       case Transport::docker:

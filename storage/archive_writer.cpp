@@ -190,20 +190,29 @@ class ImageWriter {
   }
 
   // Returns the digest of the list's index.
-  Digest write_list(ManifestList list, const std::string& name) {
-    sink_.add("oci-layout", layout_version);
+  Digest write_list(ManifestList list, const std::string& name, const FetchImage& fetch) {
+    const bool is_layout = options_.format != ArchiveFormat::docker_dir;
     const ListImages images(store_, list);
-    for (ListEntry& entry : list.entries) write_list_image(images, entry);
-    const Descriptor descriptor = add_document(oci_index_type, render_index(index_of(list, oci_index_type)));
-    Index index = sink_.previous_index();
-    put_into_index(index, descriptor, name);
-    sink_.add("index.json", render_index(index));
-    return descriptor.digest;
+    for (ListEntry& entry : list.entries) {
+      with_context(concat("image ", render(entry.descriptor.digest)), [&] {
+        if (const Image* const image = images.find(entry)) {
+          write_image_of_list(*image, entry);
+        } else if (!entry.source.empty()) {
+          copy_image(fetch(entry));
+        } else {
+          throw NotFound("it is not in the store");
+        }
+      });
+    }
+    const bool is_oci = is_layout || options_.kind == ManifestKind::oci;
+    const std::string index = render_index(index_of(list, is_oci ? oci_index_type : docker_list_type));
+    return is_layout ? put_into_layout(index, name) : put_into_directory(index);
   }
 
  private:
   using NameOf = std::function<std::string(const Digest&)>;
   static constexpr std::string_view layout_version = R"({"imageLayoutVersion":"1.0.0"})";
+  static constexpr std::string_view directory_version = "Directory Transport Version: 1.1\n";
 
   // ---- docker-archive ----
 
@@ -253,17 +262,6 @@ class ImageWriter {
     return descriptor;
   }
 
-  // What an entry says beside what its image is stays.
-  void write_list_image(const ListImages& images, ListEntry& entry) {
-    const Image* const image = images.find(entry);
-    if (image == nullptr)
-      throw NotFound(concat("image ", render(entry.descriptor.digest), " is not in the store"));
-    const Descriptor written = write_layout_image(*image);
-    entry.descriptor.media_type = written.media_type;
-    entry.descriptor.digest = written.digest;
-    entry.descriptor.size = written.size;
-  }
-
   // A name is one image's: it leaves the one that had it.
   static void put_into_index(Index& index, Descriptor descriptor, const std::string& reference) {
     constexpr const char* key = "org.opencontainers.image.ref.name";
@@ -279,14 +277,80 @@ class ImageWriter {
   // ---- docker-dir ----
 
   void write_docker_dir(const Image& image) {
-    sink_.add("version", "Directory Transport Version: 1.1\n");
+    sink_.add("version", directory_version);
     const NameOf name = [](const Digest& digest) { return digest.hex; };
     const std::string manifest = write_blobs(image, options_.kind, name);
     sink_.add("manifest.json", manifest);
     manifests_.push_back(digest_of(manifest));
   }
 
-  // ---- both ----
+  // ---- lists ----
+
+  std::string blob_name(const Digest& digest) const {
+    return options_.format == ArchiveFormat::docker_dir ? digest.hex : layout_name(digest);
+  }
+
+  void add_manifest_of_list(const Digest& digest, const std::string& manifest) {
+    const bool is_directory = options_.format == ArchiveFormat::docker_dir;
+    add_once(is_directory ? digest.hex + ".manifest.json" : layout_name(digest), manifest);
+  }
+
+  // What an entry says beside what its image is stays.
+  void write_image_of_list(const Image& image, ListEntry& entry) {
+    const bool is_directory = options_.format == ArchiveFormat::docker_dir;
+    const ManifestKind kind = is_directory ? options_.kind : ManifestKind::oci;
+    const std::string manifest =
+        write_blobs(image, kind, [this](const Digest& digest) { return blob_name(digest); });
+    entry.descriptor.media_type = manifest_media_type(kind);
+    entry.descriptor.digest = digest_of(manifest);
+    entry.descriptor.size = manifest.size();
+    add_manifest_of_list(entry.descriptor.digest, manifest);
+  }
+
+  // As it is.
+  void copy_image(const FetchedImage& image) {
+    const Manifest manifest = parse_manifest(image.manifest);
+    for (const Descriptor& layer : manifest.layers) {
+      if (!is_foreign_layer(layer) || layer.urls.empty()) copy_blob(image, layer);
+    }
+    copy_blob(image, manifest.config);
+    add_manifest_of_list(image.digest, image.manifest);
+  }
+
+  void copy_blob(const FetchedImage& image, const Descriptor& blob) {
+    const std::string name = blob_name(blob.digest);
+    if (!written_.insert(name).second) return;
+    Hasher hasher(blob.digest.algorithm);
+    const ByteSource source = image.open_blob(blob);
+    sink_.add(name, blob.size, [&](char* buffer, std::size_t room) {
+      const std::size_t got = source(buffer, room);
+      hasher.update({buffer, got});
+      if (got == 0) require_digest(blob.digest, hasher.finish());
+      return got;
+    });
+  }
+
+  static void require_digest(const Digest& promised, const Digest& found) {
+    if (promised != found)
+      throw InvalidArgument(concat("blob ", render(promised), " has digest ", render(found)));
+  }
+
+  Digest put_into_layout(const std::string& list, const std::string& name) {
+    sink_.add("oci-layout", layout_version);
+    const Descriptor descriptor = add_document(oci_index_type, list);
+    Index index = sink_.previous_index();
+    put_into_index(index, descriptor, name);
+    sink_.add("index.json", render_index(index));
+    return descriptor.digest;
+  }
+
+  Digest put_into_directory(const std::string& list) {
+    sink_.add("version", directory_version);
+    sink_.add("manifest.json", list);
+    return digest_of(list);
+  }
+
+  // ---- all of them ----
 
   // Writes layers and config; returns the manifest.
   std::string write_blobs(const Image& image, ManifestKind kind, const NameOf& name) {
@@ -400,11 +464,11 @@ std::vector<Digest> save_archive(const Store& store, const std::vector<ImageToSa
 }
 
 Digest save_list(const Store& store, const ManifestList& list, const std::string& name,
-                 const SaveOptions& options, const std::string& path) {
-  if (options.format != ArchiveFormat::oci_dir && options.format != ArchiveFormat::oci_archive)
-    throw Unsupported("manifest lists can be written as OCI layout or oci-archive only");
+                 const SaveOptions& options, const std::string& path, const FetchImage& fetch) {
+  if (options.format == ArchiveFormat::docker_archive)
+    throw Unsupported("a docker-archive cannot hold a manifest list");
   const std::unique_ptr<ArchiveSink> sink = make_sink(options, path);
-  const Digest digest = ImageWriter(store, options, *sink).write_list(list, name);
+  const Digest digest = ImageWriter(store, options, *sink).write_list(list, name, fetch);
   sink->publish();
   return digest;
 }

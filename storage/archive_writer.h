@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,10 +42,18 @@ struct SaveOptions {
 std::vector<Digest> save_archive(const Store& store, const std::vector<ImageToSave>& images,
                                  const SaveOptions& options, const std::string& path);
 
-// A manifest list with its images, as one name of an OCI layout or oci-archive; `name` may be empty. Returns
-// the digest of its index. Throws NotFound for an image that is not in the store, Unsupported for other
-// formats.
+// An image of a list that is elsewhere.
+struct FetchedImage {
+  Digest digest;
+  std::string manifest;                                    // verified
+  std::function<ByteSource(const Descriptor&)> open_blob;  // as it comes
+};
+using FetchImage = std::function<FetchedImage(const ListEntry&)>;
+
+// A manifest list with its images, as one name of an OCI layout or oci-archive (`name` may be empty), or as a
+// docker-dir. What is not in the store is copied as it is from where `fetch` finds it. Returns the digest of
+// the index. Throws NotFound for an image that is nowhere, Unsupported for a docker-archive.
 Digest save_list(const Store& store, const ManifestList& list, const std::string& name,
-                 const SaveOptions& options, const std::string& path);
+                 const SaveOptions& options, const std::string& path, const FetchImage& fetch);
 
 }  // namespace knarr::storage

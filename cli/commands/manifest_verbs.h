@@ -142,7 +142,7 @@ inline constexpr Verb manifest_push_description = {
     .summary = "Send a manifest list and its images to a registry",
     .description =
         "Images of other registries are copied as they are. --format is that of the list, and of the images "
-        "in the store.\nDESTINATION may also be oci:DIR[:NAME] or oci-archive:FILE[:NAME].",
+        "in the store.\nDESTINATION may also be oci:DIR[:NAME], oci-archive:FILE[:NAME] or dir:DIR.",
     .examples = "manifest push app:1 quay.io/me/app:1\nmanifest push --rm quay.io/me/app:1",
     .flags = manifest_push_flags,
     .min_arguments = 1,

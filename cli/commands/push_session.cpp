@@ -10,6 +10,7 @@
 #include "storage/archive_writer.h"
 #include "storage/content/compress.h"
 #include "storage/registry/list_push.h"
+#include "storage/registry/remote_manifest.h"
 
 namespace knarr::cli {
 
@@ -136,10 +137,12 @@ void PushSession::write_files(const storage::Image& image, const storage::Transp
 }
 
 void PushSession::write_files(const storage::ManifestList& list, const storage::TransportName& place) {
-  const storage::SaveOptions options = save_options(arguments_, options_, ManifestKind::oci, place.transport);
+  const storage::SaveOptions options =
+      save_options(arguments_, options_, options_.kind.value_or(ManifestKind::oci), place.transport);
   engine_.enter_r();
   finish(with_context(concat("pushing to ", transport_name(place.transport), ':', place.path), [&] {
-    return storage::save_list(engine_.store(), list, place.reference, options, place.path);
+    return storage::save_list(engine_.store(), list, place.reference, options, place.path,
+                              storage::fetch_from_registries(config_, access_));
   }));
 }
 

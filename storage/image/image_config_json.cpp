@@ -284,6 +284,11 @@ Index parse_index(std::string_view json) {
   return index;
 }
 
+bool is_index_document(std::string_view json) {
+  const Json document = parse_json(json, "manifest", max_manifest_bytes);
+  return JsonReader(document, "manifest").has("manifests");
+}
+
 std::vector<ArchiveEntry> parse_archive_manifest(std::string_view json) {
   const Json document = parse_json(json, "manifest.json", max_manifest_bytes);
   std::vector<ArchiveEntry> entries;

@@ -47,6 +47,7 @@ constexpr std::size_t max_config_bytes = 8u << 20;
 // All throw InvalidArgument. A document with both `manifests` and `layers`/`config` is refused.
 Manifest parse_manifest(std::string_view json);
 Index parse_index(std::string_view json);
+bool is_index_document(std::string_view json);  // what has `manifests`
 std::vector<ArchiveEntry> parse_archive_manifest(std::string_view json);
 // Fills everything of Image but manifest, sizes and names.
 Image parse_image_config(std::string_view json, const Digest& config_digest);

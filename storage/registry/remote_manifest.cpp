@@ -70,6 +70,19 @@ RemoteManifest fetch_remote_manifest(const RegistriesConfig& config, const Regis
   std::rethrow_exception(failure);
 }
 
+FetchImage fetch_from_registries(const RegistriesConfig& config, const RegistryAccess& access) {
+  return [&config, &access](const ListEntry& entry) {
+    const auto remote = std::make_shared<RemoteManifest>(fetch_remote_manifest(config, access, entry.source));
+    if (is_index_type(remote->manifest.media_type))
+      throw Unsupported("it is a list itself: add its images with 'knarr manifest add --all'");
+    const auto open_blob = [remote](const Descriptor& blob) -> ByteSource {
+      return [remote, source = remote->registry->open_blob(blob.digest, blob.size)](
+                 char* buffer, std::size_t room) { return source(buffer, room); };
+    };
+    return FetchedImage{remote->manifest.digest, remote->manifest.bytes, open_blob};
+  };
+}
+
 std::vector<ListEntry> list_remote_images(RemoteManifest& remote, const Platform& wanted, bool all) {
   if (!is_index_type(remote.manifest.media_type)) {
     return {{describe_image(remote), {}, source_of(remote, remote.manifest.digest)}};

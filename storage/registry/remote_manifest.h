@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/archive_writer.h"
 #include "storage/image/manifest_list.h"
 #include "storage/image/platform.h"
 #include "storage/registry/registry.h"
@@ -28,6 +29,10 @@ struct RemoteManifest {
 // the last place.
 RemoteManifest fetch_remote_manifest(const RegistriesConfig& config, const RegistryAccess& access,
                                      std::string_view name);
+
+// An image of a manifest list from its registry, for save_list(). `config` and `access` must outlive what it
+// gives.
+FetchImage fetch_from_registries(const RegistriesConfig& config, const RegistryAccess& access);
 
 // Entries for a manifest list: the image itself; of an index the image for `wanted`, or all of them.
 std::vector<ListEntry> list_remote_images(RemoteManifest& remote, const Platform& wanted, bool all);

@@ -322,12 +322,12 @@ def test_while_one_image_is_sent_the_next_can_be_removed(fresh, bad, scratch):
     assert len(index_at(bad, "lists/held:1")["manifests"]) == 2
 
 
-def test_what_files_cannot_hold(fresh, registry, two, scratch):
+def test_what_files_cannot_hold(fresh, two, scratch):
     fresh("manifest", "create", "app:1", *two)
-    assert "oci" in fresh.error("manifest", "push", "app:1", f"dir:{scratch}/it")
+    assert "docker-archive" in fresh.error("manifest", "push", "app:1", f"docker-archive:{scratch}/it.tar")
     assert "--all" in fresh.error("manifest", "push", "--all=false", "app:1", f"oci:{scratch}/it")
-    fresh("manifest", "create", INSECURE, "theirs:1", registry.push("busybox", "lists/theirs:1"))
-    assert "not in the store" in fresh.error("manifest", "push", "theirs:1", f"oci:{scratch}/it")
+    fresh("rmi", two[1])
+    assert "not in the store" in fresh.error("manifest", "push", "app:1", f"oci:{scratch}/it")
     assert not [name for name in list_names(scratch) if not name.startswith("load-")]
 
 
@@ -448,3 +448,39 @@ def test_the_check_knows_lists(fresh, two):
     assert "make the list again" in fresh.result("system", "check", "--repair").out
     eventually(lambda: fresh("system", "check") == "No damage.")
     fresh("manifest", "create", "app:1")
+
+
+@pytest.mark.parametrize("target", ["oci:{}/it", "oci-archive:{}/it.tar:app:1", "dir:{}/it"])
+def test_what_registries_have_goes_into_files(fresh, registry, two, scratch, identity, target):
+    place = target.format(scratch)
+    theirs = registry.push_index("lists/into-files:1", both_platforms())
+    fresh("manifest", "create", INSECURE, "--all", "app:1", theirs)
+    before = inspect_list(fresh, "app:1")
+    fresh("manifest", "push", f"--tls-verify=false", "app:1", place)
+    for one in (ARCHITECTURE, OTHER):
+        assert pull(fresh, place, f"--arch={one}") == pull(fresh, theirs, f"--arch={one}")
+    if identity != "unshare":  # skopeo takes `unshare -r` for root
+        shown = subprocess.run(["skopeo", "inspect", "--raw", place], stdout=subprocess.PIPE, check=True).stdout
+        assert json.loads(shown) == before
+        images.skopeo("copy", "-q", "--all", place, f"oci:{scratch}/again:it")
+
+
+def test_a_list_of_both_kinds_in_a_directory(fresh, registry, two, scratch):
+    fresh("manifest", "create", INSECURE, "app:1", two[1], registry.push("busybox", "lists/both:1"))
+    fresh("manifest", "push", INSECURE, "--format=v2s2", "app:1", f"dir:{scratch}/it")
+    with open(scratch + "/it/manifest.json") as file:
+        assert json.load(file)["mediaType"] == "application/vnd.docker.distribution.manifest.list.v2+json"
+    expected = fresh("image", "inspect", "--format", "{{.Id}}", two[1]).removeprefix("sha256:")
+    fresh("rmi", two[1])
+    assert fresh("pull", "-q", f"--arch={OTHER}", f"dir:{scratch}/it") == expected
+    fresh("load", "-q", "-i", scratch + "/it")
+
+
+def test_a_wrong_blob_gets_into_no_file(fresh, bad, scratch):
+    image = small("honest")
+    bad.add("from/here:1", image)
+    layer = image.manifest()["layers"][0]["digest"]
+    fresh("manifest", "create", INSECURE, "app:1", bad.name("from/here:1"))
+    bad.blobs[layer] = bytes(len(bad.blobs[layer]))
+    error = fresh.error("manifest", "push", INSECURE, "app:1", f"oci-archive:{scratch}/it.tar")
+    assert layer in error and not os.path.exists(scratch + "/it.tar")
