@@ -4,6 +4,7 @@
 #include "rootless/sys/file.h"
 #include "storage/content/base64.h"
 #include "storage/content/hash.h"
+#include "storage/registry/openpgp.h"
 
 namespace knarr::storage {
 namespace {
@@ -44,6 +45,8 @@ Reference remap(const SignedIdentity& identity, const Reference& reference) {
 // ---- evaluation ----
 
 constexpr std::string_view cosign_type = "cosign container image signature";
+constexpr std::string_view simple_type = "atomic container signature";
+constexpr std::string_view no_signature = "a signature was required, but there is none";
 
 class Judge {
  public:
@@ -66,7 +69,7 @@ class Judge {
       case RequirementType::reject:
         reject("it rejects all images");
       case RequirementType::signed_by:
-        reject("it asks for signedBy, which is not supported");
+        return check_signed_by(requirement);
       case RequirementType::sigstore_signed:
         return check_sigstore(requirement);
     }
@@ -77,16 +80,31 @@ class Judge {
                                  scope_.name, "\" in ", file_, ": ", reason));
   }
 
-  // One good signature is enough.
   void check_sigstore(const PolicyRequirement& requirement) const {
     const std::vector<std::string> keys = read_keys(requirement);
+    require_good_one(subject_.fetch_sigstore_signatures(), [&](const SigstoreSignature& signature) {
+      return why_sigstore_refused(requirement, keys, signature);
+    });
+  }
+
+  void check_signed_by(const PolicyRequirement& requirement) const {
+    std::vector<std::string> keys = read_keys(requirement);
+    for (std::string& key : keys) key = read_openpgp_keys(key);
+    require_good_one(subject_.fetch_simple_signatures(), [&](const std::string& signature) {
+      return why_simple_refused(requirement, keys, signature);
+    });
+  }
+
+  // One good signature is enough. `why_refused`: empty when it is one.
+  template <typename Signature, typename WhyRefused>
+  void require_good_one(const std::vector<Signature>& signatures, const WhyRefused& why_refused) const {
     std::string reasons;
-    for (const SigstoreSignature& signature : subject_.fetch_sigstore_signatures()) {
-      const std::string reason = why_refused(requirement, keys, signature);
+    for (const Signature& signature : signatures) {
+      const std::string reason = why_refused(signature);
       if (reason.empty()) return;
       reasons += concat(reasons.empty() ? "" : "; ", reason);
     }
-    reject(reasons.empty() ? std::string("a signature was required, but there is none")
+    reject(reasons.empty() ? std::string(no_signature)
                            : concat("none of the signatures was accepted: ", reasons));
   }
 
@@ -96,14 +114,26 @@ class Judge {
     return keys;
   }
 
-  // Empty when it is good. Nothing in the payload is looked at before its signature is verified.
-  std::string why_refused(const PolicyRequirement& requirement, const std::vector<std::string>& keys,
-                          const SigstoreSignature& signature) const {
+  // Nothing in the payload is looked at before its signature is verified.
+  std::string why_sigstore_refused(const PolicyRequirement& requirement, const std::vector<std::string>& keys,
+                                   const SigstoreSignature& signature) const {
     const auto raw = decode_base64(signature.signature);
     if (!raw) return "a signature is no base64";
     if (!is_by_one_of(keys, signature.payload, *raw)) return "a signature is not by a key of the policy";
+    return why_payload_differs(requirement, signature.payload, cosign_type);
+  }
+
+  std::string why_simple_refused(const PolicyRequirement& requirement, const std::vector<std::string>& keys,
+                                 const std::string& signature) const {
+    const SignedMessage message = open_signed_message(signature, keys);
+    if (!message.refusal.empty()) return "of a signature: " + message.refusal;
+    return why_payload_differs(requirement, message.content, simple_type);
+  }
+
+  std::string why_payload_differs(const PolicyRequirement& requirement, const std::string& payload,
+                                  std::string_view type) const {
     try {
-      return why_claim_differs(requirement, parse_signature_claim(signature.payload, cosign_type));
+      return why_claim_differs(requirement, parse_signature_claim(payload, type));
     } catch (const InvalidArgument& error) {
       return error.message();
     }
@@ -131,6 +161,16 @@ class Judge {
   PolicyScope scope_;
   std::string file_;
 };
+
+// Of what has no signatures.
+void require_unsigned(const Policy& policy, const PolicyScope& scope, const std::string& what) {
+  for (const PolicyRequirement& requirement : scope.requirements) {
+    if (requirement.type == RequirementType::accept_anything && requirement.unsupported.empty()) continue;
+    const bool is_reject = requirement.type == RequirementType::reject;
+    throw PolicyRejection(concat("image ", what, " is rejected by the policy for \"", scope.name, "\" in ",
+                                 policy.file, ": ", is_reject ? "it rejects all images" : no_signature));
+  }
+}
 
 }  // namespace
 
@@ -213,15 +253,12 @@ std::vector<std::string> transport_scopes(const TransportName& name) {
 
 void check_transport_policy(const Policy& policy, const TransportName& name) {
   const std::string transport(transport_name(name.transport));
-  const PolicyScope scope = find_scope(policy, transport, transport_scopes(name));
-  for (const PolicyRequirement& requirement : scope.requirements) {
-    if (requirement.type == RequirementType::accept_anything && requirement.unsupported.empty()) continue;
-    const bool is_reject = requirement.type == RequirementType::reject;
-    throw PolicyRejection(
-        concat("image ", transport, ':', name.path, " is rejected by the policy for \"", scope.name, "\" in ",
-               policy.file, ": ",
-               is_reject ? "it rejects all images" : "a signature was required, but there is none"));
-  }
+  require_unsigned(policy, find_scope(policy, transport, transport_scopes(name)),
+                   concat(transport, ':', name.path.empty() ? "-" : name.path));
+}
+
+void check_import_policy(const Policy& policy, const std::string& path) {
+  require_unsigned(policy, find_scope(policy, "tarball", {}), path);
 }
 
 }  // namespace knarr::storage

@@ -99,6 +99,8 @@ struct PolicySubject {
   std::string_view manifest;
   // Called only when the policy asks for such signatures; each throws what fetching throws.
   std::function<std::vector<SigstoreSignature>()> fetch_sigstore_signatures;
+  // Simple ones, which are messages of OpenPGP that hold what they sign.
+  std::function<std::vector<std::string>()> fetch_simple_signatures;
 };
 
 // The image may not be taken in.
@@ -108,7 +110,10 @@ class PolicyRejection : public Error {
 };
 // Throws PolicyRejection that names the file, the scope and the reason.
 void check_policy(const Policy& policy, const PolicySubject& subject);
-// The same for an image that has no signatures: one that is not in a registry.
+// The same for an image that has no signatures: one that is not in a registry. Of standard input the path is
+// empty.
 void check_transport_policy(const Policy& policy, const TransportName& name);
+// The same for a tree that becomes an image: "tarball" is what the other engines call that transport.
+void check_import_policy(const Policy& policy, const std::string& path);
 
 }  // namespace knarr::storage

@@ -9,6 +9,7 @@
 #include "storage/layer/unpack.h"
 #include "storage/registry/blob_source.h"
 #include "storage/registry/layer_fetch.h"
+#include "storage/registry/lookaside.h"
 #include "storage/registry/policy.h"
 #include "storage/registry/remote_manifest.h"
 #include "storage/registry/signatures.h"
@@ -276,10 +277,15 @@ class Puller {
       return keep_present();
     }
     // Before anything of the image is looked into.
-    check_policy(policy_,
-                 {.reference = name, .manifest = found.manifest.bytes, .fetch_sigstore_signatures = [&] {
-                    return fetch_sigstore_signatures(registry, found.manifest.digest);
-                  }});
+    check_policy(policy_, {.reference = name,
+                           .manifest = found.manifest.bytes,
+                           .fetch_sigstore_signatures =
+                               [&] { return fetch_sigstore_signatures(registry, found.manifest.digest); },
+                           .fetch_simple_signatures =
+                               [&] {
+                                 return fetch_simple_signatures(request_.access.places, source.reference,
+                                                                found.manifest.digest, request_.access.retry);
+                               }});
     RemoteImage remote =
         with_context(concat("image ", render(name)), [&] { return read_image(registry, std::move(found)); });
     warn_of_other_platform(remote.image);

@@ -220,7 +220,7 @@ class CheckPolicy : public ::testing::Test {
   const SigningKey key_{SigningKey::p256};
   const std::string manifest_ = R"({"schemaVersion":2})";
   std::vector<SigstoreSignature> signatures_;
-  int fetched_ = 0;
+  int fetched_ = 0, fetched_simple_ = 0;
 
   SigstoreSignature sign(const std::string& payload) const {
     return {payload, encode_base64(key_.sign(payload))};
@@ -229,7 +229,11 @@ class CheckPolicy : public ::testing::Test {
     const Policy policy = parse(requiring(requirement));
     const PolicySubject subject{.reference = parse_reference(name),
                                 .manifest = manifest_,
-                                .fetch_sigstore_signatures = [this] { return ++fetched_, signatures_; }};
+                                .fetch_sigstore_signatures = [this] { return ++fetched_, signatures_; },
+                                .fetch_simple_signatures = [this]() -> std::vector<std::string> {
+                                  ++fetched_simple_;
+                                  return {};
+                                }};
     return error_text<PolicyRejection>([&] { check_policy(policy, subject); });
   }
   std::string by_key(const std::string& identity = R"({"type":"matchRepository"})") const {
@@ -296,9 +300,16 @@ TEST_F(CheckPolicy, WhatWeCannotVerifyIsRefusedByName) {
   EXPECT_THAT(outcome(concat(R"({"type":"sigstoreSigned","keyData":")", encode_base64(key_.public_pem()),
                              R"(","rekorPublicKeyPath":"/x"})")),
               HasSubstr("rekorPublicKeyPath, which is not supported"));
-  EXPECT_THAT(outcome(R"({"type":"signedBy","keyType":"GPGKeys","keyPath":"/x"})"),
-              HasSubstr("signedBy, which is not supported"));
   EXPECT_EQ(fetched_, 0);
+}
+
+TEST_F(CheckPolicy, SimpleSignaturesAreAskedForOnlyBySignedBy) {
+  const std::string requirement = R"({"type":"signedBy","keyType":"GPGKeys","keyData":"a2V5"})";
+  EXPECT_THAT(outcome(requirement), HasSubstr("a signature was required, but there is none"));
+  EXPECT_EQ(fetched_, 0);
+  EXPECT_EQ(fetched_simple_, 1);
+  EXPECT_THAT(outcome(R"({"type":"signedBy","keyType":"GPGKeys","keyPath":"/nowhere/key"})"),
+              HasSubstr("/nowhere/key"));
 }
 
 TEST(TransportScopes, ThePathAndWhatIsAroundIt) {
@@ -317,6 +328,19 @@ TEST(TransportPolicy, WhatAsksForSignaturesRefusesFiles) {
   EXPECT_THROW(check_transport_policy(policy, TransportName{Transport::oci, "/bad", ""}), PolicyRejection);
   EXPECT_THROW(check_transport_policy(policy, TransportName{Transport::docker_archive, "/good/a", ""}),
                PolicyRejection);
+  EXPECT_THROW(check_import_policy(policy, "/a.tar"), PolicyRejection);
+  EXPECT_EQ(
+      error_text<PolicyRejection>([&] {
+        check_transport_policy(policy, {Transport::oci_archive, "", ""});
+      }),
+      "image oci-archive:- is rejected by the policy for \"default\" in policy.json: it rejects all images");
+}
+
+TEST(TransportPolicy, ATreeHasARuleOfItsOwn) {
+  check_import_policy(parse_policy(R"({"default": [{"type": "reject"}], "transports": {"tarball": {
+      "": [{"type": "insecureAcceptAnything"}]}}})",
+                                   "policy.json"),
+                      "/a.tar");
 }
 
 }  // namespace
