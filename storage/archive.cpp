@@ -280,10 +280,11 @@ std::vector<ArchivedImage> read_chosen_docker_images(const ArchiveFiles& files, 
 // ---- into the store ----
 
 // An archive of newer dockers is both; the layout has a digest for every byte.
-std::vector<ArchivedImage> read_images(const ArchiveFiles& files) {
-  if (files.has("oci-layout") && files.has("index.json")) return read_oci_layout(files);
-  if (files.has("version") && files.has("manifest.json")) return {read_directory_image(files, host_platform())};
-  if (files.has("manifest.json")) return read_docker_archive(files);
+Transport format_of(const ArchiveFiles& files) {
+  if (files.has("oci-layout") && files.has("index.json"))
+    return files.is_directory() ? Transport::oci : Transport::oci_archive;
+  if (files.has("version") && files.has("manifest.json")) return Transport::dir;
+  if (files.has("manifest.json")) return Transport::docker_archive;
   throw InvalidArgument(
       "it is neither a docker-archive (no manifest.json) nor an OCI layout (no index.json)");
 }
@@ -329,8 +330,13 @@ std::vector<LoadedImage> load_images(const Store& store, const std::string& path
 
 }  // namespace
 
-std::vector<LoadedImage> load_archive(const Store& store, const std::string& path, Settling settling) {
-  return load_images(store, path, settling, read_images);
+std::vector<LoadedImage> load_archive(const Store& store, const std::string& path, Settling settling,
+                                      const Admission& admit) {
+  return load_images(store, path, settling, [&](const ArchiveFiles& files) {
+    const Transport format = format_of(files);
+    if (admit) admit(format);
+    return read_images(files, format);
+  });
 }
 
 std::vector<LoadedImage> load_transport(const Store& store, const TransportName& name,

@@ -3,6 +3,7 @@
 // layout), an OCI layout directory, a plain root file system tar. Run inside R.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,14 @@ struct LoadedImage {
   std::vector<std::string> names;  // full names it got; empty: only its id
 };
 
+// Throws when images of this format and place may not be taken in.
+using Admission = std::function<void(Transport)>;
 // `path`: a file, a directory, or "-" for standard input (spooled to a temporary file in staging/). The
-// format is told by the content; outer compression is undone. Every image in the archive is loaded.
+// format is told by the content; outer compression is undone. Every image in the archive is loaded. `admit`
+// is asked before anything of an image is looked into.
 std::vector<LoadedImage> load_archive(const Store& store, const std::string& path,
-                                      Settling settling = Settling::in_background);
+                                      Settling settling = Settling::in_background,
+                                      const Admission& admit = {});
 
 // The image that a name with a transport means (oci, oci-archive, docker-archive, dir); of a docker-archive
 // without a name behind it all of its images. `platform`: which of several that have one name.

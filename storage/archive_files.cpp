@@ -69,6 +69,7 @@ class TarFiles : public ArchiveFiles {
  public:
   explicit TarFiles(sys::UniqueFd fd) : fd_(std::move(fd)) { scan(); }
 
+  bool is_directory() const override { return false; }
   bool has(const std::string& name) const override { return find(name) != nullptr; }
   std::uint64_t size(const std::string& name) const override { return get(name).size; }
   ByteSource stream(const std::string& name) const override {
@@ -142,6 +143,7 @@ class DirectoryFiles : public ArchiveFiles {
  public:
   explicit DirectoryFiles(sys::UniqueFd fd) : fd_(std::move(fd)) {}
 
+  bool is_directory() const override { return true; }
   bool has(const std::string& name) const override { return static_cast<bool>(open(name)); }
   std::uint64_t size(const std::string& name) const override {
     struct stat info;

@@ -14,6 +14,7 @@ namespace knarr::storage {
 class ArchiveFiles {
  public:
   virtual ~ArchiveFiles() = default;
+  virtual bool is_directory() const = 0;
   virtual bool has(const std::string& name) const = 0;
   // These throw NotFound when there is no regular file of that name.
   virtual std::uint64_t size(const std::string& name) const = 0;

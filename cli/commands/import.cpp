@@ -3,6 +3,7 @@
 #include "cli/commands/engine_access.h"
 #include "cli/commands/store_verbs.h"
 #include "storage/archive.h"
+#include "storage/registry/policy.h"
 
 namespace knarr::cli {
 
@@ -21,6 +22,8 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   options.os = arguments.text("os");
   options.variant = arguments.text("variant");
   options.settling = read_settling(arguments);
+  check_import_policy(storage::load_policy(storage::config_places(), arguments.text("signature-policy")),
+                      path);
   const engine::Engine engine = open_engine(invocation);
   engine.enter_r();
   const storage::Image image = storage::import_tree(engine.store(), path, options);

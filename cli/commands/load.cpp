@@ -3,8 +3,10 @@
 
 #include "cli/commands/archive_verbs.h"
 #include "cli/commands/engine_access.h"
+#include "cli/commands/policy_path.h"
 #include "cli/commands/store_verbs.h"
 #include "storage/archive.h"
+#include "storage/registry/policy.h"
 
 namespace knarr::cli {
 
@@ -20,10 +22,16 @@ std::string input_path(const Arguments& arguments) {
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const std::string path = input_path(arguments);
+  const std::string place = path == "-" ? "" : policy_path(path);
+  const storage::Policy policy =
+      storage::load_policy(storage::config_places(), arguments.text("signature-policy"));
   const engine::Engine engine = open_engine(invocation);
   engine.enter_r();
+  const auto admit = [&](storage::Transport format) {
+    check_transport_policy(policy, {.transport = format, .path = place, .reference = {}});
+  };
   for (const storage::LoadedImage& loaded :
-       storage::load_archive(engine.store(), path, read_settling(arguments))) {
+       storage::load_archive(engine.store(), path, read_settling(arguments), admit)) {
     if (loaded.names.empty()) invocation.out.line("Loaded image: sha256:", loaded.image.id);
     for (const std::string& name : loaded.names) invocation.out.line("Loaded image: ", name);
   }

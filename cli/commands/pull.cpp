@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/registry/pull.h"
 
-#include <limits.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/commands/answer.h"
 #include "cli/commands/copy_progress.h"
 #include "cli/commands/engine_access.h"
 #include "cli/commands/image_source_flags.h"
+#include "cli/commands/policy_path.h"
 #include "cli/commands/pull_transport.h"
 #include "cli/commands/registry_access.h"
 #include "cli/commands/registry_verbs.h"
@@ -19,13 +18,6 @@
 namespace knarr::cli {
 
 namespace {
-
-// As the policy's scopes have it: absolute, and without links.
-std::string resolve_path(const std::string& path) {
-  char resolved[PATH_MAX];
-  if (::realpath(path.c_str(), resolved) == nullptr) throw_errno("opening ", path);
-  return resolved;
-}
 
 // On standard error: what is printed is the image's ID.
 std::size_t ask_which(Output& messages, const std::vector<storage::Reference>& names) {
@@ -82,7 +74,7 @@ class Pull {
 
  private:
   void pull_from(storage::TransportName name) {
-    if (name.transport != storage::Transport::containers_storage) name.path = resolve_path(name.path);
+    if (name.transport != storage::Transport::containers_storage) name.path = policy_path(name.path);
     check_transport_policy(storage::load_policy(request_.access.places, request_.signature_policy), name);
     const storage::Platform platform = storage::complete_platform(request_.platform);
     for (const storage::Image& image : pull_by_transport(engine_, name, platform, request_.settling))

@@ -11,7 +11,9 @@ inline constexpr auto load_flags = std::to_array<Flag>({
     text_flag("input", 'i', "FILE", "Read an archive or a directory instead of standard input")
         .completed_by(Completion::files),
     toggle("quiet", 'q', "Print nothing but the names of the images").also("silent"),
-    text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+    text_flag("signature-policy", 0, "FILE", "Policy to check the image against")
+        .completed_by(Completion::files)
+        .unlisted(),
     sync_flag,
 });
 static_assert(is_well_formed(load_flags));
@@ -86,7 +88,9 @@ inline constexpr auto import_flags = std::to_array<Flag>({
     text_flag("message", 'm', "TEXT", "Comment of the image"),
     text_flag("os", 0, "OS", "Operating system of the image"),
     toggle("quiet", 'q', "Print nothing but the ID of the image"),
-    text_flag("signature-policy", 0, "FILE", "Policy to check the image against").not_yet().unlisted(),
+    text_flag("signature-policy", 0, "FILE", "Policy to check the image against")
+        .completed_by(Completion::files)
+        .unlisted(),
     sync_flag,
     text_flag("variant", 0, "VARIANT", "Variant of the architecture"),
 });

@@ -211,6 +211,46 @@ def test_the_policy_speaks_of_files_too(fresh, box, scratch):
     assert "rejected" in fresh.error("pull", option, f"oci:{scratch}/bad:it")
 
 
+@pytest.mark.parametrize("format", ["docker-archive", "oci-archive", "oci-dir", "docker-dir"])
+def test_the_policy_speaks_of_load_too(fresh, other, box, scratch, format):
+    fresh("save", "-q", "--format", format, "-o", scratch + "/saved", box)
+    transport = {"oci-dir": "oci", "docker-dir": "dir"}.get(format, format)
+    accept = [{"type": "insecureAcceptAnything"}]
+
+    def policy(scope, default):
+        with open(scratch + "/policy.json", "w") as file:
+            json.dump({"default": default, "transports": {transport: {scope: accept}}}, file)
+        return f"--signature-policy={scratch}/policy.json"
+    reject, signed = [{"type": "reject"}], [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/no/key"}]
+    error = other.error("load", policy("/elsewhere", reject), "-i", scratch + "/saved")
+    assert f"image {transport}:{scratch}/saved is rejected by the policy for \"default\"" in error
+    assert "a signature was required" in other.error("load", policy("/elsewhere", signed), "-i", scratch + "/saved")
+    os.makedirs(other.home + "/.config/containers")
+    policy("/elsewhere", reject)
+    os.rename(scratch + "/policy.json", other.home + "/.config/containers/policy.json")
+    assert "is rejected by the policy" in other.error("load", "-i", scratch + "/saved")
+    assert other("images", "-q") == ""
+    # Archives of docker have no scopes, as there is no saying which of their images is meant.
+    scope = "" if format == "docker-archive" else scratch
+    other("load", policy(scope, reject), "-i", scratch + "/saved")
+    if not format.endswith("dir"):
+        other("rmi", "--all")
+        with open(scratch + "/saved", "rb") as archive:
+            assert (other.result("load", policy(scope, reject), stdin=archive).status == 0) == (format == "docker-archive")
+
+
+def test_the_policy_speaks_of_trees_too(fresh, scratch):
+    with open(scratch + "/tree.tar", "wb") as file:
+        file.write(oci.Layer().file("a", "b").tar())
+    with open(scratch + "/policy.json", "w") as file:
+        json.dump({"default": [{"type": "reject"}], "transports": {"tarball": {"": [{"type": "insecureAcceptAnything"}]}}}, file)
+    with open(scratch + "/strict.json", "w") as file:
+        json.dump({"default": [{"type": "reject"}]}, file)
+    error = fresh.error("import", f"--signature-policy={scratch}/strict.json", scratch + "/tree.tar")
+    assert f"image {scratch}/tree.tar is rejected by the policy" in error and fresh("images", "-q") == ""
+    fresh("import", "-q", f"--signature-policy={scratch}/policy.json", scratch + "/tree.tar")
+
+
 def test_what_podman_has(fresh, identity):
     if identity != "root":
         pytest.skip("root does it: test_adopt.py has the rest")
