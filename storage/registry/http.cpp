@@ -270,6 +270,8 @@ class HttpTransfer {
   void prepare_method(const HttpRequest& request) {
     if (request.upload) {
       upload_ = request.upload();
+      if (request.upload_size)
+        set(easy(), CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*request.upload_size));
       set(easy(), CURLOPT_UPLOAD, 1L);
       set(easy(), CURLOPT_UPLOAD_BUFFERSIZE, 128L << 10);
       set(easy(), CURLOPT_READFUNCTION, &HttpTransfer::on_upload);

@@ -57,7 +57,8 @@ struct HttpRequest {
   HttpHeaders headers;
   std::string authorization = {};  // for `url`'s origin only: not for where it redirects to
   std::string body = {};
-  OpenBytes upload = {};  // instead of `body`
+  OpenBytes upload = {};                          // instead of `body`
+  std::optional<std::uint64_t> upload_size = {};  // nullopt: nobody knows, so it is sent in chunks
   // How long the server may be silent before it answers.
   std::chrono::seconds patience = std::chrono::seconds(60);
 };

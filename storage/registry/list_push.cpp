@@ -66,7 +66,7 @@ class ListPusher {
     const bool is_neighbour = from.host() == registry_.host() && from.repository() != registry_.repository();
     if (is_neighbour && registry_.mount_blob(blob.digest, from.repository())) return;
     const UploadedBlob uploaded = upload_stream(
-        registry_, [&] { return from.open_blob(blob.digest, blob.size); }, access_.retry);
+        store_, registry_, [&] { return from.open_blob(blob.digest, blob.size); }, access_.retry);
     if (uploaded.digest != blob.digest) {
       throw InvalidArgument(concat("blob ", render(blob.digest), " of ", from.place(), " has digest ",
                                    render(uploaded.digest)));

@@ -116,7 +116,7 @@ class LayerShipment {
       };
       return compress_source(counted, compression, options_.compression.level);
     };
-    const UploadedBlob uploaded = upload_stream(registry_, open, options_.retry);
+    const UploadedBlob uploaded = upload_stream(store_, registry_, open, options_.retry);
     report.change(LayerState::done);
     return {uploaded.digest, uploaded.size, compression, {}};
   }

@@ -326,13 +326,16 @@ HttpReply Registry::send_once(HttpRequest request) {
   if (reply.status / 100 == 2) return reply;
   const std::string words = describe_status(reply.status, reply.body);
   if (is_worth_repeating(reply.status)) throw TransferError(words, true, asked_delay(reply.headers));
-  if (reply.status == 400 || reply.status == 404 || reply.status == 416) throw UploadRejected(words);
+  for (const int rejection : {400, 404, 411, 416, 501}) {
+    if (reply.status == rejection) throw UploadRejected(words);
+  }
   fail(reply);
 }
 
-void Registry::append_upload(UploadSession& session, const OpenBytes& open) {
+void Registry::append_upload(UploadSession& session, const OpenBytes& open,
+                             std::optional<std::uint64_t> size) {
   with_context(concat("uploading to ", place()), [&] {
-    HttpRequest patch{.method = "PATCH", .url = session.location, .upload = open};
+    HttpRequest patch{.method = "PATCH", .url = session.location, .upload = open, .upload_size = size};
     patch.headers.add("Content-Type", "application/octet-stream");
     const HttpReply reply = send_once(std::move(patch));
     const std::string location = reply.headers.get("Location");

@@ -36,7 +36,8 @@ struct ManifestHead {
   std::optional<Digest> digest;  // nullopt: the registry does not say
 };
 
-// The registry does not take what it was sent to an upload: it has forgotten it, or has other bytes.
+// The registry does not take what it was sent to an upload: it has forgotten it, has other bytes, or wants
+// to know their number first.
 class UploadRejected : public Error {
  public:
   using Error::Error;
@@ -90,7 +91,8 @@ class Registry {
     std::uint64_t size = 0;  // so far
   };
   UploadSession begin_upload();
-  void append_upload(UploadSession& session, const OpenBytes& open);
+  // `size` of what `open` gives; nullopt: it ends when it ends, which some registries do not take.
+  void append_upload(UploadSession& session, const OpenBytes& open, std::optional<std::uint64_t> size);
   void finish_upload(const UploadSession& session, const Digest& digest);
   // What has come of a session whose connection broke. nullopt: the registry does not know, or not for sure.
   std::optional<UploadSession> find_upload(const UploadSession& session);

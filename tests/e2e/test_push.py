@@ -14,7 +14,7 @@ import threading
 import images
 import oci
 import pytest
-from bad_registry import BadRegistry, cut_upload, expire_tokens, header, hold, status
+from bad_registry import BadRegistry, cut_upload, expire_tokens, header, hold, status, want_length
 from harness import list_names
 from test_pull import INSECURE, NOBODY, chunked_image, chunked_manifest, contents_of, inspect_image, layer_digests, small
 
@@ -412,6 +412,33 @@ def test_a_wrong_offset_costs_a_second_upload_and_no_wrong_blob(fresh, bad, scra
     push(fresh, name, bad.name("cut/it:1"), options=RETRY)
     assert bad.count("upload", method="PATCH") == 3
     assert manifest_of(bad, "cut/it:1")["layers"][0]["digest"] in bad.blobs
+
+
+@pytest.mark.parametrize("code, early", [(411, False), (411, True), (400, False), (501, False)])
+def test_a_registry_that_wants_lengths_gets_them(fresh, bad, scratch, code, early):
+    name = load(fresh, scratch, noise(3_000_000))
+    bad.fault("upload", want_length(code, early), method="PATCH")
+    push(fresh, name, bad.name("length/it:1"), options=RETRY)
+    *refused, taken = bad.asked("upload", method="PATCH")
+    assert [request.status for request in refused] == [code] * len(refused) and len(refused) <= (2 if early else 1)
+    assert int(taken.headers["content-length"]) == len(taken.body) > 2_900_000
+    assert manifest_of(bad, "length/it:1")["layers"][0]["digest"] in bad.blobs
+    assert not list_names(os.path.join(fresh.root, "staging"))
+
+
+def test_with_a_length_a_broken_upload_goes_on_too(fresh, bad, scratch):
+    name = load(fresh, scratch, noise(3_000_000))
+    bad.fault("upload", want_length(411), times=1, method="PATCH")
+    bad.fault("upload", cut_upload(1_000_000), times=1, method="PATCH")
+    push(fresh, name, bad.name("length/it:2"), options=RETRY)
+    assert manifest_of(bad, "length/it:2")["layers"][0]["digest"] in bad.blobs
+
+
+def test_what_is_refused_with_a_length_too_is_an_error(fresh, bad, scratch):
+    name = load(fresh, scratch, small("refused"))
+    bad.fault("upload", status(411), method="PATCH")
+    assert "411" in push_error(fresh, name, bad.name("length/it:3"))
+    assert bad.count("upload", method="PATCH") == 2
 
 
 def test_uploads_that_always_break_end_with_an_error(fresh, bad, scratch):

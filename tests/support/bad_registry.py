@@ -171,6 +171,15 @@ def cut_upload(after):
     return change
 
 
+def want_length(code, early=False):
+    """Bodies whose length is not told beforehand are refused; `early`: before they are read, and the connection ends."""
+    def change(request, answer):
+        pass  # the body had a length
+    change.refuses_chunks = code
+    change.early = early
+    return change
+
+
 def expire_tokens(registry):
     """From this answer on no token given so far is good."""
     def change(request, answer):
@@ -360,6 +369,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         request = self.parsed_request()
         authorized = request.kind == "token" or self.may(request)
         changes = self.registry.take_changes(request) if authorized else []
+        refusals = [change for change in changes if hasattr(change, "refuses_chunks") and "transfer-encoding" in request.headers]
+        if refusals:
+            return self.refuse_chunks(request, refusals[0])
         limits = [change.upload_limit for change in changes if hasattr(change, "upload_limit")]
         request.body = self.request_body(limits[0] if limits else None)
         self.registry.record(request)
@@ -422,6 +434,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not line:
             raise ConnectionError("the client went away in the middle of its request")
         return int(line.split(b";")[0], 16)
+
+    def refuse_chunks(self, request, change):
+        if change.early:
+            self.close_connection = True
+        else:
+            self.request_body(None)
+        self.registry.record(request)
+        request.status = change.refuses_chunks
+        self.send(request, failure(request.status))
 
     def break_off(self, request):
         if request.method == "PATCH":
