@@ -36,8 +36,8 @@ std::string helper_path(const std::string& name) {
   throw NotFound(concat("the helper program ", name, " is neither at ", beside, " nor at ", installed));
 }
 
-sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv,
-                           std::string* output) {
+sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv, std::string* output,
+                           HelperInput input) {
   const std::string path = helper_path(name);
   std::vector<char*> pointers;
   for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
@@ -49,8 +49,11 @@ sys::ExitStatus run_helper(const std::string& name, const std::vector<std::strin
   }
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, printed ? printed.get() : STDIN_FILENO, STDOUT_FILENO);
+  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_RDWR, 0);
+  // What somebody has piped in is the container's.
+  if (input == HelperInput::none || ::isatty(STDIN_FILENO) == 0)
+    ::posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDIN_FILENO);
+  if (printed) ::posix_spawn_file_actions_adddup2(&actions, printed.get(), STDOUT_FILENO);
   pid_t pid = -1;
   const int code = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, pointers.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);

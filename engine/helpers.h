@@ -13,9 +13,12 @@ namespace knarr::engine {
 // was configured with. $KNARR_LIBEXEC_DIR overrides both. Throws NotFound that names the places.
 std::string helper_path(const std::string& name);
 
-// Runs a helper with this argv and waits for it. It shares our standard error and reads nothing. What it
-// prints, a few lines, is `output`'s, or nobody's: its work is what counts.
+// What a helper reads: nothing; or our standard input when that is a terminal, where it may ask the user.
+enum class HelperInput { none, terminal };
+
+// Runs a helper with this argv and waits for it. It shares our standard error. What it prints, a few lines,
+// is `output`'s, or nobody's: its work is what counts.
 sys::ExitStatus run_helper(const std::string& name, const std::vector<std::string>& argv,
-                           std::string* output = nullptr);
+                           std::string* output = nullptr, HelperInput input = HelperInput::none);
 
 }  // namespace knarr::engine

@@ -405,6 +405,31 @@ def test_who_is_there_is_asked_once(fresh, bad, registries_conf, scratch, mode):
 
 
 @pytest.mark.rootless_only
+@pytest.mark.parametrize("verb, mode", [(["run", "--rm"], "enforcing"), (["run", "--rm", "-it"], "permissive"), (["create"], "permissive")])
+def test_run_and_create_ask_too(fresh, bad, registries_conf, scratch, verb, mode):
+    bad.add("box:1", oci.Image([oci.busybox_layer()], config={"Cmd": ["echo", "it runs"]}))
+    env = registries_conf(f'short-name-mode = "{mode}"\nunqualified-search-registries = ["{NOBODY}", "{bad.address}"]\n' + insecure(bad))
+    env["XDG_CACHE_HOME"] = scratch
+    with fresh.terminal(*verb, "box:1", env=fresh.environment(env)) as terminal:
+        terminal.expect(re.escape(f"2) {bad.address}/box:1"))
+        terminal.expect(r"\[1-2\] ")
+        terminal.line("2")
+        terminal.expect("it runs" if "run" in verb else "[0-9a-f]{64}")
+        assert terminal.wait() == 0
+    with open(scratch + "/containers/short-name-aliases.conf") as file:
+        assert f'"box" = "{bad.address}/box"' in file.read()
+
+
+@pytest.mark.rootless_only
+def test_run_without_a_terminal_asks_nobody(fresh, bad, registries_conf):
+    bad.add("box:1", oci.Image([oci.busybox_layer()], config={"Cmd": ["cat"]}))
+    conf = f'unqualified-search-registries = ["{NOBODY}", "{bad.address}"]\n' + insecure(bad)
+    error = fresh.error("run", "--rm", "-i", "box:1", env=registries_conf('short-name-mode = "enforcing"\n' + conf), input="1\n")
+    assert "enforc" in error and bad.requests == []
+    assert fresh("run", "--rm", "-i", "box:1", env=registries_conf(conf), input="all of it\n") == "all of it"
+
+
+@pytest.mark.rootless_only
 def test_who_does_not_answer_pulls_nothing(fresh, bad, registries_conf, scratch):
     env = registries_conf(f'unqualified-search-registries = ["{NOBODY}", "{bad.address}"]\n' + insecure(bad))
     env["XDG_CACHE_HOME"] = scratch
