@@ -10,8 +10,10 @@
 #include "engine/request/environment.h"
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
+#include "storage/foreign/adopt.h"
 #include "storage/image/change.h"
 #include "storage/image/platform.h"
+#include "storage/layer/unpack.h"
 
 namespace knarr::engine {
 
@@ -32,14 +34,22 @@ Image bare_image() {
 
 Image base_image(const Engine& engine, const ContainerConfig& config) {
   if (config.image_id.empty()) return bare_image();
-  if (!config.image_store.empty()) {
-    Unsupported error(concat("its image is in the store ", config.image_store,
-                             ", whose layers an image of this store cannot have"));
-    error.set_hint(concat("'knarr system adopt --from ", config.image_store, ' ', config.image_name,
-                          "' makes it yours; then make the container anew"));
-    throw error;
-  }
-  return engine.images().get_image(config.image_id);
+  auto image = find_record_in(engine, config.image_id, config.image_store);
+  if (!image) throw NotFound(concat(config.image_id, ": image not known"));
+  image->store.clear();
+  return *std::move(image);
+}
+
+// An image of this store has its layers here. Those of a container whose image is in a store that is only
+// read come by hard links, where these are possible.
+void bring_layers(const Engine& engine, const ContainerConfig& config,
+                  const std::vector<storage::Digest>& layers) {
+  if (config.image_store.empty()) return;
+  with_context(concat("taking over layers from ", config.image_store), [&] {
+    const storage::ForeignStore source = storage::ForeignStore::open(config.image_store);
+    adopt_layers(engine.store(), source, choose_foreign_image(source, config.image_id));
+  });
+  settle_layers(engine.store(), layers, storage::Settling::in_background);
 }
 
 std::string words_of(const ContainerConfig& config) {
@@ -134,6 +144,8 @@ Image commit(const Engine& engine, const std::string& id, const CommitOptions& o
       if (!frozen->is_complete())
         engine.warn("some of the container's processes cannot be paused and may change files meanwhile");
     }
+    const storage::LayerClaim claim(engine.store(), request.image.layers);
+    if (!request.squash) bring_layers(engine, config, request.image.layers);
     return storage::commit_changes(engine.store(), request,
                                    [&engine](const std::string& line) { engine.warn(line); });
   });

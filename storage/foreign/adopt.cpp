@@ -114,6 +114,11 @@ const ForeignImage& choose_foreign_image(const ForeignStore& store, const std::s
   throw NotFound(concat(name_or_id, ": image not known in ", store.root()));
 }
 
+void adopt_layers(const Store& store, const ForeignStore& source, const ForeignImage& image) {
+  AdoptedImage adopted;
+  adopt_layers(store, source, source.read_image(image), adopted);
+}
+
 AdoptedImage adopt_image(const Store& store, const ForeignStore& source, const ForeignImage& image) {
   // No prune may take a layer between our look at it and the image's record.
   const sys::Lock gc = store.lock_gc(sys::Lock::Mode::shared);

@@ -28,5 +28,7 @@ const ForeignImage& choose_foreign_image(const ForeignStore& store, const std::s
 // Throws an Error that says why the image cannot be taken over; nothing is left of it then but layers that
 // are whole.
 AdoptedImage adopt_image(const Store& store, const ForeignStore& source, const ForeignImage& image);
+// The same for its layers alone, of which a new image shall be made. Hold a LayerClaim on them.
+void adopt_layers(const Store& store, const ForeignStore& source, const ForeignImage& image);
 
 }  // namespace knarr::storage

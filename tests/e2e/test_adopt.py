@@ -10,7 +10,7 @@ import tempfile
 import pytest
 
 from containers_storage import ContainersStorage
-from harness import Engine, eventually
+from harness import Engine, eventually, list_names
 
 pytestmark = [
     pytest.mark.needs_ids,
@@ -285,6 +285,22 @@ def test_a_container_with_other_ids_runs_an_image_of_an_additional_store(fresh, 
     assert further("run", "--rm", "--userns=keep-id", "-u", "0", RICH, "sh", "-c", script) == plain
     assert os.listdir(fresh.root + "/layers") == []
     assert podman.listing() == before
+
+
+@pytest.mark.rootless_only
+@pytest.mark.parametrize("options", [[], ["--squash"]])
+def test_a_container_of_an_additional_store_can_be_committed(fresh, podman, further, options):
+    before = podman.listing()
+    further("run", "--name", "changed", RICH, "sh", "-c", "echo new > /data/new; rm /data/kept")
+    further("commit", "-q", *options, "changed", "localhost/changed:1")
+    script = "cat /data/new; [ -e /data/kept ] || echo gone; ls /opaque; stat -c %u:%g /high-owner"
+    assert fresh("run", "--rm", "localhost/changed:1", "sh", "-c", script).split() == ["new", "gone", "new", "61234:60001"]
+    assert podman.listing() == before
+    layers = podman.layers(RICH)
+    assert len(list_names(fresh.root + "/layers")) == (1 if options else len(layers) + 1)
+    fresh("rm", "changed")
+    fresh("rmi", "localhost/changed:1")
+    assert podman.listing() == before and list_names(fresh.root + "/layers") == []
 
 
 @pytest.mark.rootless_only
