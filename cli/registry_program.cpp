@@ -10,6 +10,7 @@ namespace knarr::cli {
 namespace {
 
 constexpr const Verb* verbs[] = {
+    &fetch_verb,
     &login_verb,
     &logout_verb,
     &manifest_add_verb,

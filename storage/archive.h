@@ -35,7 +35,8 @@ std::vector<LoadedImage> load_transport(const Store& store, const TransportName&
                                         Settling settling = Settling::in_background);
 
 struct ImportOptions {
-  std::string name;  // reference, may be empty
+  std::string name;    // reference, may be empty
+  std::string origin;  // where the tar comes from, for people; empty: from its path
   std::vector<std::string>
       changes;  // Dockerfile instructions: CMD ENTRYPOINT ENV EXPOSE LABEL STOPSIGNAL USER VOLUME WORKDIR
   std::string message;

@@ -54,7 +54,7 @@ LayerMeta unpack_tar(const Store& store, const std::string& path, std::optional<
 }
 
 // The image but for its layer: what may be wrong with the options shows before anything is unpacked.
-Image plan_image(const ImportOptions& options, const std::string& tar_path) {
+Image plan_image(const ImportOptions& options, const std::string& origin) {
   const Platform host = host_platform();
   Image image;
   image.created = now_rfc3339();
@@ -63,9 +63,8 @@ Image plan_image(const ImportOptions& options, const std::string& tar_path) {
   image.variant = options.variant;
   image.comment = options.message;
   for (const std::string& change : options.changes) apply_change(image.config, change);
-  const std::string source = tar_path == "-" ? "standard input" : tar_path;
   image.history.push_back({.created = image.created,
-                           .comment = options.message.empty() ? "Imported from " + source : options.message});
+                           .comment = options.message.empty() ? "Imported from " + origin : options.message});
   return image;
 }
 
@@ -79,10 +78,12 @@ void add_layer(Image& image, const LayerMeta& meta) {
 }  // namespace
 
 Image import_tree(const Store& store, const std::string& tar_path, const ImportOptions& options) {
-  return with_context(concat("importing ", tar_path == "-" ? "standard input" : tar_path), [&] {
+  const std::string path = tar_path == "-" ? "standard input" : tar_path;
+  const std::string origin = options.origin.empty() ? path : options.origin;
+  return with_context("importing " + origin, [&] {
     std::vector<Reference> names;
     if (!options.name.empty()) names.push_back(normalize(parse_reference(options.name)));
-    Image image = plan_image(options, tar_path);
+    Image image = plan_image(options, origin);
     std::optional<sys::Lock> gc;
     const LayerMeta meta = unpack_tar(store, tar_path, gc);
     add_layer(image, meta);

@@ -33,6 +33,13 @@ std::string_view transport_name(Transport transport) {
   return {};
 }
 
+std::string_view strip_store_transport(std::string_view name) {
+  for (const std::string_view prefix : {"containers-storage:", "docker://"}) {
+    if (name.starts_with(prefix)) return name.substr(prefix.size());
+  }
+  return name;
+}
+
 std::optional<TransportName> parse_transport_name(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos) return std::nullopt;

@@ -17,6 +17,9 @@ struct TransportName {
   std::string reference;  // which image of it: "oci:PATH:REFERENCE"; may be empty
 };
 
+// A name of this store without "containers-storage:" or "docker://" in front, which say no more of it.
+std::string_view strip_store_transport(std::string_view name);
+
 // nullopt: no transport is in front. Throws Unsupported for one we do not know how to use, InvalidArgument
 // when nothing is behind it.
 std::optional<TransportName> parse_transport_name(std::string_view text);

@@ -4,7 +4,9 @@
 #include "cli/commands/archive_verbs.h"
 #include "cli/commands/engine_access.h"
 #include "cli/commands/policy_path.h"
+#include "cli/commands/remote_file.h"
 #include "cli/commands/store_verbs.h"
+#include "cli/errors.h"
 #include "storage/archive.h"
 #include "storage/registry/policy.h"
 
@@ -21,11 +23,17 @@ std::string input_path(const Arguments& arguments) {
 }
 
 int run(const Invocation& invocation, const Arguments& arguments) {
-  const std::string path = input_path(arguments);
-  const std::string place = path == "-" ? "" : policy_path(path);
+  std::string path = input_path(arguments);
+  std::unique_ptr<RemoteFile> remote;
+  const std::string place = path == "-" || is_url(path) ? "" : policy_path(path);
   const storage::Policy policy =
       storage::load_policy(storage::config_places(), arguments.text("signature-policy"));
   const engine::Engine engine = open_engine(invocation);
+  if (is_url(path)) {
+    remote = RemoteFile::fetch(engine, path);
+    if (!remote) return engine_failure;
+    path = remote->path();
+  }
   engine.enter_r();
   const auto admit = [&](storage::Transport format) {
     check_transport_policy(policy, {.transport = format, .path = place, .reference = {}});

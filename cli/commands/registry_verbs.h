@@ -9,11 +9,22 @@
 
 namespace knarr::cli {
 
+extern const Verb fetch_verb;
 extern const Verb login_verb;
 extern const Verb logout_verb;
 extern const Verb pull_verb;
 extern const Verb push_verb;
 extern const Verb search_verb;
+
+inline constexpr Verb fetch_description = {
+    .paths = {"__fetch"},
+    .usage = "URL FILE",
+    .summary = "Fetch what 'load' and 'import' are given the URL of",
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .topic = Topic::engine,
+    .hidden = true,
+};
 
 inline constexpr auto auth_file_flags = std::to_array<Flag>({
     text_flag("authfile", 0, "FILE", "Credentials of registries").completed_by(Completion::files),

@@ -8,7 +8,7 @@
 namespace knarr::cli {
 
 inline constexpr auto load_flags = std::to_array<Flag>({
-    text_flag("input", 'i', "FILE", "Read an archive or a directory instead of standard input")
+    text_flag("input", 'i', "FILE", "Read an archive, a directory or a URL instead of standard input")
         .completed_by(Completion::files),
     toggle("quiet", 'q', "Print nothing but the names of the images").also("silent"),
     text_flag("signature-policy", 0, "FILE", "Policy to check the image against")
@@ -100,7 +100,7 @@ inline constexpr Verb import_description = {
     .paths = {"import", "image import"},
     .usage = "[options] PATH [REFERENCE]",
     .summary = "Make an image from a tar of a root file system",
-    .description = "PATH is a tar file, compressed or not, or - for standard input.",
+    .description = "PATH is a tar file, compressed or not, its URL, or - for standard input.",
     .examples = "import rootfs.tar.gz base:1\nimport -c 'CMD [\"sh\"]' - base:2 < rootfs.tar",
     .flags = import_flags,
     .min_arguments = 1,

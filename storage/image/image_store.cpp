@@ -9,6 +9,7 @@
 #include "storage/image/image_config_json.h"
 #include "storage/image/ref_links.h"
 #include "storage/layer/layer.h"
+#include "storage/transport.h"
 
 namespace knarr::storage {
 namespace {
@@ -207,6 +208,7 @@ std::optional<Found> find_by_id(const Store& store, std::string_view prefix, std
 }
 
 std::optional<Found> find(const Store& store, std::string_view text) {
+  text = strip_store_transport(text);
   constexpr std::string_view id_prefix = "sha256:";
   if (text.starts_with(id_prefix)) return find_by_id(store, text.substr(id_prefix.size()), text);
   // A whole id cannot be taken for a short name that happens to look like one.

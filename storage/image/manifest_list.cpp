@@ -11,6 +11,7 @@
 #include "storage/image/manifest_list_json.h"
 #include "storage/image/ref_links.h"
 #include "storage/meta/random.h"
+#include "storage/transport.h"
 
 namespace knarr::storage {
 namespace {
@@ -63,7 +64,7 @@ struct NamedList {
 
 std::optional<NamedList> find_by_name(const Store& store, std::string_view text) {
   try {
-    for (const Reference& candidate : local_candidates(parse_reference(text))) {
+    for (const Reference& candidate : local_candidates(parse_reference(strip_store_transport(text)))) {
       if (auto id = read_list_ref(store, ref_path(candidate)))
         return NamedList{render(candidate), *std::move(id)};
     }

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+from file_server import FileServer
 from harness import IMAGE
 
 
@@ -169,6 +170,33 @@ def test_debian_can_manage_its_users_and_packages(knarr, image):
     script = "useradd -m me && su me -c 'id -un; touch ~/x; stat -c %U ~/x' && dpkg --purge --force-all hostname >/dev/null 2>&1; dpkg -s hostname 2>&1 | head -n 1"
     out = knarr("run", "--rm", "debian", "bash", "-c", script)
     assert out.splitlines()[:2] == ["me", "me"] and "not installed" in out
+
+
+# By URL.
+
+@pytest.mark.parametrize("verb", ["load", "import"])
+def test_an_archive_may_be_on_a_server(fresh, image, scratch, verb):
+    shutil.copy(image("busybox" if verb == "load" else "rootfs"), scratch + "/it.tar")
+    os.chmod(scratch + "/it.tar", 0o644)
+    with FileServer(scratch) as server:
+        if verb == "load":
+            assert fresh("load", "-q", "-i", server.url + "/it.tar") == f"Loaded image: {IMAGE}"
+        else:
+            fresh("import", "-q", server.url + "/it.tar", "by-url")
+            assert f"Imported from {server.url}/it.tar" in fresh("history", "--no-trunc", "by-url")
+        given = (["-i"] if verb == "load" else []) + [server.url + "/none.tar"]
+        assert f"fetching {server.url}/none.tar: " in fresh.error(verb, "-q", *given)
+    assert server.url in fresh.error(verb, "-q", *given)
+    assert os.listdir(fresh.root + "/staging") == []
+
+
+def test_a_name_may_say_where_it_is(fresh, image):
+    fresh("load", "-q", "-i", image("busybox"))
+    for prefix in ("containers-storage:", "docker://"):
+        fresh("image", "exists", prefix + IMAGE)
+        fresh("tag", prefix + IMAGE, "other:1")
+        assert fresh("inspect", "--format", "{{.Id}}", prefix + "other:1") == fresh("inspect", "--format", "{{.Id}}", IMAGE)
+        assert fresh("rmi", prefix + "other:1") == "Untagged: localhost/other:1"
 
 
 # import
