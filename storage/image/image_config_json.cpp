@@ -228,6 +228,7 @@ Descriptor read_descriptor(const JsonReader& reader) {
   descriptor.size = read_size(reader.get("size"));
   descriptor.annotations = reader.read_string_map("annotations");
   descriptor.urls = reader.read_strings("urls");
+  descriptor.artifact_type = reader.read_string("artifactType");
   if (const auto platform = reader.find("platform")) {
     descriptor.architecture = platform->read_string("architecture");
     descriptor.os = platform->read_string("os");
@@ -244,6 +245,7 @@ Json render_descriptor(const Descriptor& descriptor) {
       {"mediaType", descriptor.media_type}, {"digest", render(descriptor.digest)}, {"size", descriptor.size}};
   if (!descriptor.annotations.empty()) json["annotations"] = descriptor.annotations;
   if (!descriptor.urls.empty()) json["urls"] = descriptor.urls;
+  if (!descriptor.artifact_type.empty()) json["artifactType"] = descriptor.artifact_type;
   if (!descriptor.architecture.empty() || !descriptor.os.empty()) {
     json["platform"] = platform_json(descriptor);
   }

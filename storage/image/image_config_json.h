@@ -22,6 +22,7 @@ struct Descriptor {
   std::string os_version;
   std::vector<std::string> os_features, features;
   std::vector<std::string> urls;  // other places to fetch it from
+  std::string artifact_type;      // what it is where it is no image
 };
 struct Manifest {
   std::string media_type;

@@ -59,6 +59,23 @@ def attach(registry, repository, digest, *signatures):
     urllib.request.urlopen(urllib.request.Request(url, oci.canonical(manifest), {"Content-Type": oci.OCI_MANIFEST}, method="PUT")).close()
 
 
+def attach_as_referrer(registry, repository, digest, *signatures):
+    """The same as OCI 1.1 has it; this registry knows no referrers, so they are listed under a tag of that name."""
+    attach(registry, repository, digest, *signatures)
+    reference = digest.replace(":", "-")
+    base = f"http://{registry.address}/v2/{repository}/manifests/"
+    with urllib.request.urlopen(urllib.request.Request(f"{base}{reference}.sig", headers={"Accept": oci.OCI_MANIFEST})) as answer:
+        manifest = answer.read()
+    signature = oci.sha256(manifest)
+    urllib.request.urlopen(urllib.request.Request(base + signature, manifest, {"Content-Type": oci.OCI_MANIFEST}, method="PUT")).close()
+    entries = [{"mediaType": oci.OCI_MANIFEST, "artifactType": kind, "digest": signature, "size": len(manifest)}
+               for kind in ("application/spdx+json", "application/vnd.dev.cosign.artifact.sig.v1+json")]
+    index = oci.canonical({"schemaVersion": 2, "mediaType": oci.OCI_INDEX, "manifests": entries})
+    urllib.request.urlopen(urllib.request.Request(base + reference, index, {"Content-Type": oci.OCI_INDEX}, method="PUT")).close()
+    # Another one under the tag: what counts must be the referrer.
+    attach(registry, repository, digest, (b"{}", "bm9uZQ=="))
+
+
 def payload(name, digest):
     repository = name.rsplit(":", 1)[0]
     return json.dumps({"critical": {"identity": {"docker-reference": repository}, "image": {"docker-manifest-digest": digest},
@@ -122,6 +139,14 @@ def test_a_signed_image_is_taken(fresh, registry, scratch, policy, kind):
     digest = registry.digest(repository + ":1")
     signed = payload(name, digest)
     attach(registry, repository, digest, (signed, key.sign(signed)))
+    assert pull(fresh, policy({registry.address: by(key)}), name)
+
+
+def test_a_signature_may_refer_to_the_image(fresh, registry, key, policy):
+    name = registry.push_image("referred/app:1", oci.Image([oci.Layer().file("a", "referred")]))
+    digest = registry.digest("referred/app:1")
+    signed = payload(name, digest)
+    attach_as_referrer(registry, "referred/app", digest, (signed, key.sign(signed)))
     assert pull(fresh, policy({registry.address: by(key)}), name)
 
 
