@@ -1,23 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a container's network namespace shall look like. No JSON, no files: the engine decides, this module
-// does.
+// What networks and a container's part in them shall look like. Plain data: it is laid out by the command and
+// read by the monitor, in memory that both share. The engine decides, this module does.
 #pragma once
+
+#include <cstdint>
+
+#include "netns/address.h"
 
 namespace knarr::netns {
 
-enum class NetworkKind {
-  none,  // an own namespace with the loopback interface only
-  host,  // the host's namespace
-  join   // another container's, or a namespace file
+constexpr std::size_t interface_name_size = 16;  // IFNAMSIZ, with the terminating zero
+
+struct InterfaceAddress {
+  IpAddress address;
+  std::uint8_t prefix = 0;
 };
 
-struct NetworkPlan {
-  NetworkKind kind = NetworkKind::none;
+struct Route {
+  Subnet destination;
+  IpAddress gateway;
+  std::uint32_t metric = 0;  // 0: the kernel's choice
 };
 
-// A namespace that was just made has its loopback interface down; a joined one is left as it is.
-constexpr bool brings_up_loopback(const NetworkPlan& plan) {
-  return plan.kind == NetworkKind::none;
-}
+// What containers of other networks can reach: all of a network that is not isolated, nothing of an isolated
+// one when they are isolated themselves, nothing at all of a strict one.
+enum class Isolation : std::uint8_t { none, isolated, strict };
+
+// A network: a bridge in the engine's network namespace, which has the gateways' addresses.
+struct Bridge {
+  char name[interface_name_size] = {};
+  std::uint32_t mtu = 0;
+  const InterfaceAddress* addresses = nullptr;
+  int address_count = 0;
+  bool internal = false;  // no way out
+  Isolation isolation = Isolation::isolated;
+};
+
+// A container's interface on a network: one end of a veth pair; the other is a port of the bridge.
+struct Link {
+  const Bridge* bridge = nullptr;
+  char host_name[interface_name_size] = {};  // the bridge's end
+  char name[interface_name_size] = {};       // in the container
+  MacAddress mac{};
+  const InterfaceAddress* addresses = nullptr;
+  int address_count = 0;
+  const Route* routes = nullptr;
+  int route_count = 0;
+};
 
 }  // namespace knarr::netns
