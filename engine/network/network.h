@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "netns/address.h"
@@ -59,5 +60,10 @@ struct NetworkAttachment {
   std::string host_interface;  // the bridge's end; empty: made from the container's id
   bool operator==(const NetworkAttachment&) const = default;
 };
+
+// What the kernel takes (15 bytes) and what is safe as an argument and in a path.
+bool is_interface_name(std::string_view name);
+// An option's value; nullptr when it is not there.
+const std::string* find_option(const Network& network, const std::string& name);
 
 }  // namespace knarr::engine
