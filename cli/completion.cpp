@@ -57,6 +57,7 @@ class Planner {
   void note_setting(std::string_view name, const std::string& value) {
     if (name == "root") answer_.settings.root = value;
     if (name == "runroot") answer_.settings.runroot = value;
+    if (name == "network-config-dir") answer_.settings.network_config_dir = value;
     if (name == "storage-driver") answer_.settings.storage_driver = value;
   }
 

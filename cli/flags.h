@@ -52,7 +52,9 @@ enum class Completion : std::uint8_t {
   stopped_containers,
   images,
   volumes,
-  objects,  // containers, images and volumes
+  networks,
+  network_modes,  // and networks
+  objects,        // containers, images and volumes
   verbs,
   words,  // Flag::words
   image_then_files,

@@ -29,7 +29,8 @@ inline constexpr auto global_flags = std::to_array<Flag>({
         .one_of("trace debug info warn error fatal panic"),
     array_flag("module", 0, "FILE", "A containers.conf module").not_yet(),
     text_flag("network-cmd-path", 0, "FILE", "Program of a rootless network's way out").not_yet().unlisted(),
-    text_flag("network-config-dir", 0, "DIR", "Directory of the network descriptions").not_yet(),
+    text_flag("network-config-dir", 0, "DIR", "Directory of the networks' files")
+        .completed_by(Completion::directories),
     toggle("noout", 0, "Print nothing to standard output").not_yet(),
     text_flag("out", 0, "FILE", "Send standard output to a file").not_yet(),
     toggle("remote", 'r', "Talk to a remote service").not_yet().unlisted(),

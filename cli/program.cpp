@@ -107,6 +107,7 @@ class Dispatcher {
             .settings = {.root = global_text("root"),
                          .runroot = global_text("runroot"),
                          .storage_driver = global_text("storage-driver"),
+                         .network_config_dir = global_text("network-config-dir"),
                          .storage_options = global_list("storage-opt")},
             .out = out};
   }

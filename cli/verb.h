@@ -18,6 +18,7 @@ struct Settings {
   std::string root;
   std::string runroot;
   std::string storage_driver;
+  std::string network_config_dir;
   std::vector<std::string> storage_options;  // "NAME=VALUE", in the order given
 };
 

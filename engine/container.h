@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/network/network.h"
+#include "engine/network/port_mapping.h"
 #include "rootless/id_map.h"
 #include "rootless/sys/process.h"
 
@@ -58,7 +60,8 @@ struct LogConfig {
 };
 
 // Namespace modes as given: "private", "host", "none", "container:ID" (ID resolved to the full id),
-// "ns:PATH"; user also "keep-id[:uid=,gid=,size=]", "nomap", "auto[:...]".
+// "ns:PATH"; user also "keep-id[:uid=,gid=,size=]", "nomap", "auto[:...]", network "bridge" for a namespace
+// with the interfaces of ContainerConfig::networks ("private" has none: records of older versions).
 struct NamespaceModes {
   std::string user = "host";  // podman's word: the user's own map, that of R
   std::string pid = "private";
@@ -109,7 +112,11 @@ struct ContainerConfig {
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   NamespaceModes namespaces;
-  rootless::IdMap uid_map, gid_map;    // --userns=auto: the ids it was given for as long as it exists
+  rootless::IdMap uid_map, gid_map;  // --userns=auto: the ids it was given for as long as it exists
+  std::vector<NetworkAttachment> networks;
+  std::vector<PortMapping> ports;
+  std::vector<ExposedPorts> exposed;   // the image's, too
+  bool publish_all = false;            // they are among the ports already
   std::vector<std::string> add_hosts;  // "name:ip"
   std::vector<std::string> dns_servers, dns_search, dns_options;
   bool no_hosts = false, no_hostname = false;

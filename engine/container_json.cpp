@@ -82,6 +82,32 @@ void list_fields(Visitor& field, const LogConfig*) {
 }
 
 template <typename Visitor>
+void list_fields(Visitor& field, const NetworkAttachment*) {
+  field("network", &NetworkAttachment::network);
+  field("aliases", &NetworkAttachment::aliases);
+  field("addresses", &NetworkAttachment::addresses);
+  field("mac", &NetworkAttachment::mac);
+  field("interface", &NetworkAttachment::interface);
+  field("hostInterface", &NetworkAttachment::host_interface);
+}
+
+template <typename Visitor>
+void list_fields(Visitor& field, const PortMapping*) {
+  field("hostAddress", &PortMapping::host_address);
+  field("hostPort", &PortMapping::host_port);
+  field("containerPort", &PortMapping::container_port);
+  field("count", &PortMapping::count);
+  field("protocol", &PortMapping::protocol);
+}
+
+template <typename Visitor>
+void list_fields(Visitor& field, const ExposedPorts*) {
+  field("first", &ExposedPorts::first);
+  field("count", &ExposedPorts::count);
+  field("protocol", &ExposedPorts::protocol);
+}
+
+template <typename Visitor>
 void list_fields(Visitor& field, const NamespaceModes*) {
   field("user", &NamespaceModes::user);
   field("pid", &NamespaceModes::pid);
@@ -129,6 +155,10 @@ void list_surroundings_fields(Visitor& field) {
   field("namespaces", &ContainerConfig::namespaces);
   field("uidMap", &ContainerConfig::uid_map);
   field("gidMap", &ContainerConfig::gid_map);
+  field("networks", &ContainerConfig::networks);
+  field("ports", &ContainerConfig::ports);
+  field("exposed", &ContainerConfig::exposed);
+  field("publishAll", &ContainerConfig::publish_all);
   field("addHosts", &ContainerConfig::add_hosts);
   field("dnsServers", &ContainerConfig::dns_servers);
   field("dnsSearch", &ContainerConfig::dns_search);
@@ -172,6 +202,21 @@ Json to_json(MountRequest::Type type) {
   throw Error("a mount of unknown type");
 }
 
+Json to_json(PortProtocol protocol) {
+  return protocol_name(protocol);
+}
+Json to_json(const netns::IpAddress& address) {
+  return netns::render_ip(address);
+}
+Json to_json(const netns::MacAddress& mac) {
+  return netns::render_mac(mac);
+}
+
+// Written as one word.
+template <typename Value>
+constexpr bool is_word = std::is_enum_v<Value> || std::is_same_v<Value, netns::IpAddress> ||
+                         std::is_same_v<Value, netns::MacAddress>;
+
 // Writes what differs from a fresh object.
 template <typename Object>
 class Writer {
@@ -197,7 +242,7 @@ class Writer {
   }
   template <typename Value>
   static Json convert(const Value& value) {
-    if constexpr (std::is_same_v<Value, MountRequest::Type>) {
+    if constexpr (is_word<Value>) {
       return to_json(value);
     } else if constexpr (std::is_constructible_v<Json, Value> && !std::is_aggregate_v<Value>) {
       return value;
@@ -240,6 +285,23 @@ void read(const JsonReader& reader, MountRequest::Type& type) {
   }
   reader.fail(concat("unknown mount type \"", text, "\""));
 }
+void read(const JsonReader& reader, PortProtocol& protocol) {
+  const std::string text = reader.as_string();
+  if (text != "tcp" && text != "udp") reader.fail(concat("unknown protocol \"", text, "\""));
+  protocol = text == "tcp" ? PortProtocol::tcp : PortProtocol::udp;
+}
+void read(const JsonReader& reader, netns::IpAddress& address) {
+  const std::string text = reader.as_string();
+  const auto parsed = netns::parse_ip(text);
+  if (!parsed) reader.fail(concat("\"", text, "\" is no IP address"));
+  address = *parsed;
+}
+void read(const JsonReader& reader, netns::MacAddress& mac) {
+  const std::string text = reader.as_string();
+  const auto parsed = netns::parse_mac(text);
+  if (!parsed) reader.fail(concat("\"", text, "\" is no Ethernet address"));
+  mac = *parsed;
+}
 template <typename Number>
 requires std::is_integral_v<Number>
 void read(const JsonReader& reader, Number& number) {
@@ -261,8 +323,8 @@ void read(const JsonReader& reader, std::optional<Item>& item) {
   read(reader, *item);
 }
 template <typename Object>
-requires std::is_aggregate_v<Object>
-void read(const JsonReader& reader, Object& object) {
+requires(std::is_aggregate_v<Object> && !is_word<Object>) void read(const JsonReader& reader,
+                                                                    Object& object) {
   object = read_object<Object>(reader);
 }
 template <typename Item>

@@ -8,6 +8,7 @@
 #include "engine/images.h"
 #include "engine/lifecycle.h"
 #include "engine/record.h"
+#include "engine/request/networks.h"
 #include "engine/run.h"
 #include "engine/time_format.h"
 #include "engine/volumes.h"
@@ -30,6 +31,12 @@ std::optional<storage::Image> resolve_image(const Engine& engine, const CreateOp
   // one that was meant.
   if (const auto full_name = resolve_image_name(engine, *image, name)) image->names = {*full_name};
   return image;
+}
+
+// The default network cannot be removed: whoever uses that alone waits for no lock.
+std::optional<sys::Lock> hold_networks(const Engine& engine, const CreateOptions& options) {
+  if (options.request.networks.empty()) return std::nullopt;
+  return engine.networks().lock(sys::Lock::Mode::shared);
 }
 
 void write_cid_file(const std::string& path, const std::string& id) {
@@ -71,6 +78,8 @@ void replace_existing(const Engine& engine, const std::string& name) {
 }  // namespace
 
 CreatedRecord create_record(const Engine& engine, const CreateOptions& options, sys::Durability durability) {
+  // Until the record names the networks, nothing else keeps `network rm` from taking them.
+  const auto networks = hold_networks(engine, options);
   // Until the record names the image, nothing else keeps a prune from taking it.
   const auto references = engine.store().lock_gc(sys::Lock::Mode::shared);
   const auto image = resolve_image(engine, options);
@@ -81,6 +90,11 @@ CreatedRecord create_record(const Engine& engine, const CreateOptions& options, 
   config.transient = options.transient;
   resolve_container_modes(config.namespaces,
                           [&](const std::string& other) { return engine.containers().get_id(other); });
+  if (discards_ports(options.request, config))
+    engine.warn(concat("port mappings have been discarded: network mode ", config.namespaces.network,
+                       " has no ports of its own to publish"));
+  resolve_networks(config.networks,
+                   [&](const std::string& network) { return engine.networks().get(network); });
   write_cid_file(config.cid_file, config.id);
   try {
     ensure_volumes(engine, config);

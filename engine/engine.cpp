@@ -67,6 +67,13 @@ Engine::Engine(EngineOptions options)
   if (!options_.warn) options_.warn = [](const std::string&) {};
 }
 
+NetworkStore Engine::networks() const {
+  // --root as it was made absolute.
+  const std::string root = options_.paths.root.empty() ? "" : paths_.store_root;
+  return NetworkStore(network_directory(
+      {.network_config_dir = options_.network_config_dir, .root = root, .rootful = host_.rootful}));
+}
+
 std::string Engine::run_directory(const std::string& container_id) const {
   return paths_.run_root + live_containers + "/" + container_id;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/container.h"
+#include "engine/network/network_store.h"
 #include "engine/record.h"
 #include "rootless/host.h"
 #include "rootless/paths.h"
@@ -22,6 +23,7 @@ namespace knarr::engine {
 struct EngineOptions {
   rootless::PathOptions paths;
   std::string storage_driver;                        // --storage-driver
+  std::string network_config_dir;                    // --network-config-dir
   std::vector<std::string> additional_image_stores;  // --storage-opt; empty: those of storage.conf
   std::function<void(const std::string&)> warn;      // one line for the user, not an error
   std::function<void(const std::string&)> trace;     // a launch's steps and times; null: nobody asks
@@ -37,6 +39,7 @@ class Engine {
   storage::ContainerStore containers() const { return storage::ContainerStore(store_); }
   storage::ImageStore images() const { return storage::ImageStore(store_); }
   storage::VolumeStore volumes() const { return storage::VolumeStore(store_); }
+  NetworkStore networks() const;
   const EngineOptions& options() const { return options_; }
   void warn(const std::string& line) const { options_.warn(line); }
 

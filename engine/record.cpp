@@ -75,6 +75,15 @@ std::string join(const std::vector<std::string>& words, char separator) {
   return joined;
 }
 
+// The names of networks; without any the namespace that it shares.
+std::string network_names(const ContainerConfig& config) {
+  const std::string& mode = config.namespaces.network;
+  std::vector<std::string> names;
+  for (const NetworkAttachment& attachment : config.networks) names.push_back(attachment.network);
+  if (names.empty() && mode != "none" && mode != "private" && mode != "bridge") return mode;
+  return join(names, ',');
+}
+
 // Reads fields of one line, left to right.
 class FieldScanner {
  public:
@@ -215,9 +224,7 @@ Summary summarize(const ContainerConfig& config) {
   std::vector<std::string> argv = config.entrypoint;
   argv.insert(argv.end(), config.command.begin(), config.command.end());
   summary.command = join(argv, ' ');
-  if (config.namespaces.network != "none" && config.namespaces.network != "private") {
-    summary.networks = config.namespaces.network;
-  }
+  summary.networks = network_names(config);
   std::vector<std::string> destinations;
   for (const MountRequest& mount : config.mounts) destinations.push_back(mount.destination);
   summary.mounts = join(destinations, ',');

@@ -9,6 +9,7 @@
 #include "engine/request/mounts.h"
 #include "engine/request/names.h"
 #include "engine/request/namespaces.h"
+#include "engine/request/networks.h"
 #include "engine/request/security.h"
 #include "engine/request/values.h"
 #include "engine/signals.h"
@@ -293,6 +294,7 @@ ContainerConfig plan_config(const CreateRequest& request, const std::optional<st
   config.init = request.init;
 
   config.namespaces = plan_namespace_modes(request, host);
+  plan_networks(request, defaults, config);
   config.user = plan_user(request, defaults, host, config.namespaces.user);
   plan_groups(request, config);
   plan_working_directory(request, defaults, config);

@@ -90,7 +90,14 @@ struct CreateRequest {
   // Namespaces.
   std::string user_namespace;  // --userns
   std::string pid, ipc, uts, cgroup;
-  std::string network;
+
+  // Networks.
+  std::vector<std::string> networks;  // --network, each use
+  std::vector<std::string> network_aliases;
+  std::string ip, ip6, mac_address;  // of the only network
+  std::vector<std::string> publish;  // --publish
+  std::vector<std::string> expose;   // --expose
+  bool publish_all = false;
 
   // Names and addresses.
   std::vector<std::string> add_hosts;  // NAME[;NAME]:IP
@@ -113,7 +120,8 @@ struct CreateRequest {
 // Merges what the image says with what the user says. Throws InvalidArgument, naming flag and value, for what
 // cannot be understood or contradicts itself, Unsupported for what is understood and cannot be done.
 // `created`: RFC 3339 with nanoseconds. Modes "container:NAME" keep the name as given: see
-// resolve_container_modes(). Anonymous volumes are named after `id`.
+// resolve_container_modes(), and so do networks: see resolve_networks(). Anonymous volumes are named after
+// `id`.
 ContainerConfig plan_config(const CreateRequest& request, const std::optional<storage::Image>& image,
                             const rootless::HostFacts& host, const std::string& created,
                             const std::string& id, const std::string& name);

@@ -59,6 +59,12 @@ void add_volumes(const engine::Engine& engine, CompletionAnswer& answer) {
   }
 }
 
+void add_networks(const engine::Engine& engine, CompletionAnswer& answer) {
+  for (const engine::Network& network : engine.networks().list()) {
+    if (network.name.starts_with(answer.prefix)) answer.candidates.push_back({network.name, network.driver});
+  }
+}
+
 void add_objects(const Invocation& invocation, CompletionAnswer& answer) {
   switch (answer.more) {
     case Completion::containers:
@@ -69,6 +75,13 @@ void add_objects(const Invocation& invocation, CompletionAnswer& answer) {
       return add_images(open_engine(invocation), answer);
     case Completion::volumes:
       return add_volumes(open_engine(invocation), answer);
+    case Completion::network_modes:
+      for (const std::string_view mode : {"bridge", "host", "none"}) {
+        if (mode.starts_with(answer.prefix)) answer.candidates.push_back({std::string(mode), "network mode"});
+      }
+      return add_networks(open_engine(invocation), answer);
+    case Completion::networks:
+      return add_networks(open_engine(invocation), answer);
     case Completion::objects: {
       const engine::Engine engine = open_engine(invocation);
       add_containers(engine, answer);
@@ -91,6 +104,8 @@ int run_complete(const Invocation& invocation, const Arguments& arguments) {
   Invocation line = {invocation.program, invocation.command, invocation.argv, invocation.settings,
                      invocation.out};
   if (!answer.settings.root.empty()) line.settings.root = answer.settings.root;
+  if (!answer.settings.network_config_dir.empty())
+    line.settings.network_config_dir = answer.settings.network_config_dir;
   if (!answer.settings.runroot.empty()) line.settings.runroot = answer.settings.runroot;
   try {
     add_objects(line, answer);

@@ -97,9 +97,17 @@ void fill_namespaces(const Arguments& arguments, CreateRequest& request) {
   request.ipc = arguments.text("ipc");
   request.uts = arguments.text("uts");
   request.cgroup = arguments.text("cgroupns");
-  const std::vector<std::string> networks = arguments.list("network");
-  if (networks.size() > 1) throw Unsupported("more than one --network is not supported yet");
-  if (!networks.empty()) request.network = networks.front();
+}
+
+void fill_networks(const Arguments& arguments, CreateRequest& request) {
+  request.networks = arguments.list("network");
+  request.network_aliases = arguments.list("network-alias");
+  request.ip = arguments.text("ip");
+  request.ip6 = arguments.text("ip6");
+  request.mac_address = arguments.text("mac-address");
+  request.publish = arguments.list("publish");
+  request.publish_all = arguments.boolean("publish-all");
+  request.expose = arguments.list("expose");
 }
 
 void fill_names(const Arguments& arguments, CreateRequest& request) {
@@ -134,6 +142,7 @@ engine::CreateOptions make_create_options(const Invocation& invocation, const Ar
   fill_filesystem(arguments, engine, request);
   fill_security(arguments, request);
   fill_namespaces(arguments, request);
+  fill_networks(arguments, request);
   fill_names(arguments, request);
   options.replace = arguments.boolean("replace");
   return options;

@@ -31,6 +31,7 @@ engine::Engine open_engine(const Invocation& invocation) {
   const Settings& settings = invocation.settings;
   return engine::Engine({.paths = {.root = settings.root, .runroot = settings.runroot},
                          .storage_driver = settings.storage_driver,
+                         .network_config_dir = settings.network_config_dir,
                          .additional_image_stores = additional_image_stores(settings.storage_options),
                          .warn = [](const std::string& line) { log_warning(line); },
                          .trace = is_logged(LogLevel::trace)

@@ -27,7 +27,7 @@ struct PortMapping {
 
 // "[[IP:][HOSTPORT[-END]]:]CONTAINERPORT[-END][/PROTOCOL]". Throws InvalidArgument naming the value.
 PortMapping parse_publish(std::string_view text);
-// The same way round, as `port` and `ps` show it: "0.0.0.0:8080->80/tcp".
+// As `ps` shows it: "0.0.0.0:8080->80/tcp", "[::1]:8000-8002->80-82/udp".
 std::string render_port(const PortMapping& mapping);
 
 // "PORT[-END][/PROTOCOL]" of --expose and of an image.
@@ -37,5 +37,11 @@ struct ExposedPorts {
   bool operator==(const ExposedPorts&) const = default;
 };
 ExposedPorts parse_exposed(std::string_view text);
+std::string render_exposed(const ExposedPorts& ports);  // "80/tcp", "80-90/udp"
+
+// All of --publish, then `published_too` (--publish-all) where they are not published yet, each on a free
+// port. Throws InvalidArgument for two that want the same port of the host.
+std::vector<PortMapping> plan_ports(const std::vector<std::string>& publish,
+                                    const std::vector<ExposedPorts>& published_too);
 
 }  // namespace knarr::engine

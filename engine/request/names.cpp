@@ -15,15 +15,6 @@ namespace {
 
 constexpr std::size_t max_hostname = 64;  // __NEW_UTS_LEN
 
-bool is_hostname(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_';
-  };
-  return !name.empty() && name.front() != '-' && name.front() != '.' &&
-         std::all_of(name.begin(), name.end(), allowed);
-}
-
 void plan_resolvers(const CreateRequest& request, ContainerConfig& config) {
   const auto& servers = request.dns_servers;
   for (const std::string& server : servers) {
@@ -58,6 +49,15 @@ void plan_hostname(const CreateRequest& request, ContainerConfig& config) {
 }
 
 }  // namespace
+
+bool is_hostname(std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
+  };
+  return !name.empty() && name.front() != '-' && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
 
 void check_hostname(std::string_view hostname) {
   if (!is_hostname(hostname))

@@ -11,6 +11,8 @@
 
 namespace knarr::engine {
 
+// Letters, digits, '-', '.' and '_'; a letter or digit or '_' first.
+bool is_hostname(std::string_view name);
 void check_hostname(std::string_view hostname);  // hostname(7), at most 64 bytes
 bool is_ip_address(std::string_view text);       // IPv4 or IPv6, a zone (%eth0) allowed for the latter
 

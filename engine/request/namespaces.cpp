@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "engine/request/networks.h"
 #include "engine/request/values.h"
 #include "rootless/sys/error.h"
 
@@ -14,21 +15,6 @@ namespace {
 constexpr std::string_view container_prefix = "container:";
 constexpr std::string_view path_prefix = "ns:";
 
-// "container:X" and "ns:PATH" are the same for all types.
-bool is_checked_reference(const CreateRequest& request, std::string_view flag, std::string& mode) {
-  if (mode.starts_with(container_prefix)) {
-    if (mode.size() == container_prefix.size()) fail_flag(flag, mode, "a container is needed");
-    return true;
-  }
-  if (mode.starts_with(path_prefix)) {
-    if (mode.size() == path_prefix.size()) fail_flag(flag, mode, "a path is needed");
-    mode =
-        concat(path_prefix, absolute_host_path(request, std::string_view(mode).substr(path_prefix.size())));
-    return true;
-  }
-  return false;
-}
-
 std::string plan_mode(const CreateRequest& request, std::string_view flag, std::string mode,
                       std::string_view missing, std::initializer_list<std::string_view> words) {
   if (mode.empty()) return std::string(missing);
@@ -37,15 +23,6 @@ std::string plan_mode(const CreateRequest& request, std::string_view flag, std::
     if (mode == word) return mode;
   }
   fail_flag(flag, mode, "unrecognized namespace mode");
-}
-
-std::string plan_network_mode(const CreateRequest& request) {
-  std::string mode = request.network;
-  if (mode.empty()) return "none";
-  if (is_checked_reference(request, "network", mode)) return mode;
-  if (mode == "none" || mode == "host" || mode == "private") return mode;
-  throw Unsupported(
-      concat("--network ", mode, ": only none, host, private, container:NAME and ns:PATH are supported"));
 }
 
 std::string plan_user_mode(const CreateRequest& request, const rootless::HostFacts& host) {
@@ -111,6 +88,20 @@ void apply_auto_option(UserNamespaceMode& mode, std::string_view text, std::stri
 }
 
 }  // namespace
+
+bool is_checked_reference(const CreateRequest& request, std::string_view flag, std::string& mode) {
+  if (mode.starts_with(container_prefix)) {
+    if (mode.size() == container_prefix.size()) fail_flag(flag, mode, "a container is needed");
+    return true;
+  }
+  if (mode.starts_with(path_prefix)) {
+    if (mode.size() == path_prefix.size()) fail_flag(flag, mode, "a path is needed");
+    mode =
+        concat(path_prefix, absolute_host_path(request, std::string_view(mode).substr(path_prefix.size())));
+    return true;
+  }
+  return false;
+}
 
 NamespaceMode parse_namespace_mode(std::string_view text) {
   using Kind = NamespaceMode::Kind;

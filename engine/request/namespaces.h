@@ -24,6 +24,10 @@ struct NamespaceMode {
 };
 NamespaceMode parse_namespace_mode(std::string_view text);
 
+// Whether a mode is "container:NAME" or "ns:PATH", which are the same for all types; checked, and the path
+// made absolute.
+bool is_checked_reference(const CreateRequest& request, std::string_view flag, std::string& mode);
+
 struct UserNamespaceMode {
   enum class Kind {
     host,       // the user's own map; rootless that is a nested namespace with the ids of R

@@ -81,6 +81,19 @@ ContainerConfig unusual_config() {
   config.labels = {{"a.b", "c"}};
   config.annotations = {{"d", "e"}};
   config.namespaces = {"keep-id", "host", "none", "ns:/x", "container:c", "host", "private"};
+  config.networks = {{.network = "web",
+                      .aliases = {"db"},
+                      .addresses = {*netns::parse_ip("10.89.0.5"), *netns::parse_ip("fd00::5")},
+                      .mac = netns::parse_mac("02:00:00:00:00:01"),
+                      .interface = "net0",
+                      .host_interface = "web0"}};
+  config.ports = {{.host_address = netns::parse_ip("127.0.0.1"),
+                   .host_port = 8080,
+                   .container_port = 80,
+                   .count = 2,
+                   .protocol = PortProtocol::udp}};
+  config.exposed = {{.first = 90, .count = 3, .protocol = PortProtocol::udp}};
+  config.publish_all = true;
   config.add_hosts = {"db:10.0.0.1"};
   config.dns_servers = {"1.1.1.1"};
   config.dns_search = {"example.org"};
@@ -120,11 +133,12 @@ TEST(RenderConfig, KnowsEveryField) {
   // A new member of a struct without a line in container_json.cpp would be lost between create and start.
   const std::string json = render_config(unusual_config());
   // Members and "version"; all nested objects, keys of maps.
-  const std::size_t expected = count_members<ContainerConfig>() + 1 + count_members<MountRequest>() +
-                               /* the second mount */ 3 + count_members<DeviceRequest>() +
-                               count_members<UlimitRequest>() + count_members<LogConfig>() +
-                               count_members<NamespaceModes>() + 2 * count_members<rootless::IdExtent>() +
-                               /* sysctls, labels, annotations */ 3;
+  const std::size_t expected =
+      count_members<ContainerConfig>() + 1 + count_members<MountRequest>() +
+      /* the second mount */ 3 + count_members<DeviceRequest>() + count_members<UlimitRequest>() +
+      count_members<LogConfig>() + count_members<NamespaceModes>() + count_members<NetworkAttachment>() +
+      count_members<PortMapping>() + count_members<ExposedPorts>() + 2 * count_members<rootless::IdExtent>() +
+      /* sysctls, labels, annotations */ 3;
   EXPECT_EQ(count_keys(json, "\":"), expected) << json;
 }
 
@@ -166,6 +180,21 @@ TEST(ParseConfig, NamesThePlaceOfAMistake) {
   EXPECT_THAT(parse_error(R"({"version":1})"), HasSubstr("id"));
   EXPECT_THAT(parse_error("{"), Not(HasSubstr("(no error)")));
   EXPECT_THAT(parse_error(""), Not(HasSubstr("(no error)")));
+}
+
+TEST(ParseConfig, RecordsFromBeforeNetworksKeepTheirNamespace) {
+  const ContainerConfig config = parse_config(R"({"version":1,"id":"a","namespaces":{"network":"private"}})");
+  EXPECT_EQ(config.namespaces.network, "private");
+  EXPECT_TRUE(config.networks.empty());
+  EXPECT_EQ(parse_config(R"({"version":1,"id":"a"})").namespaces.network, "none");
+}
+
+TEST(ParseConfig, ChecksAddressesAndProtocols) {
+  EXPECT_THAT(parse_error(R"({"version":1,"id":"a","networks":[{"network":"w","addresses":["x"]}]})"),
+              HasSubstr("config.json.networks[0].addresses[0]"));
+  EXPECT_THAT(parse_error(R"({"version":1,"id":"a","networks":[{"network":"w","mac":"1"}]})"),
+              HasSubstr("config.json.networks[0].mac"));
+  EXPECT_THAT(parse_error(R"({"version":1,"id":"a","ports":[{"protocol":"sctp"}]})"), HasSubstr("sctp"));
 }
 
 TEST(ParseConfig, IgnoresUnknownMembers) {

@@ -89,6 +89,13 @@ TEST(Summarize, TellsWhatPsShows) {
   EXPECT_EQ(summary.image, "localhost/x:latest");
 }
 
+TEST(Summarize, NamesTheNetworks) {
+  ContainerConfig config;
+  config.namespaces.network = "bridge";
+  config.networks = {{.network = "web"}, {.network = "db"}};
+  EXPECT_EQ(summarize(config).networks, "web,db");
+}
+
 TEST(Summarize, ContainersWithoutAnImageAreNamedByTheirTree) {
   ContainerConfig config;
   config.rootfs = "/srv/tree";

@@ -244,8 +244,9 @@ TEST(PlanWorkingDirectory, OnlyTheImagesOwnIsMade) {
 
 TEST(PlanNamespaceModes, ArePrivateByDefault) {
   const NamespaceModes modes = plan(plain_request()).namespaces;
-  EXPECT_EQ(modes, NamespaceModes{});
-  EXPECT_EQ(modes.network, "none");
+  NamespaceModes expected;
+  expected.network = "bridge";
+  EXPECT_EQ(modes, expected);
 }
 
 TEST(PlanNamespaceModes, KeepWhatWasSaid) {
@@ -254,7 +255,7 @@ TEST(PlanNamespaceModes, KeepWhatWasSaid) {
   request.ipc = "shareable";
   request.uts = "ns:./x";
   request.cgroup = "host";
-  request.network = "container:db";
+  request.networks = {"container:db"};
   request.user_namespace = "keep-id:uid=1,gid=2,size=100";
   const NamespaceModes modes = plan(request).namespaces;
   EXPECT_EQ(modes.pid, "container:db");
@@ -277,7 +278,6 @@ TEST(PlanNamespaceModes, RefuseUnknownOnes) {
         "auto:gidmapping=0:1:4294967295"}) {
     EXPECT_THROW(parse_user_namespace_mode(mode), InvalidArgument) << mode;
   }
-  EXPECT_THAT(unsupported([](CreateRequest& r) { r.network = "bridge"; }), HasSubstr("--network bridge"));
 }
 
 TEST(PlanNamespaceModes, AutoTakesASizeAndMappings) {

@@ -166,8 +166,8 @@ TEST(Namespaces, RootHasNoUserNamespaceUnlessAsked) {
 
 TEST(Namespaces, OfTheHostAreLeftOut) {
   World world;
-  world.request.pid = world.request.ipc = world.request.uts = world.request.cgroup = world.request.network =
-      "host";
+  world.request.pid = world.request.ipc = world.request.uts = world.request.cgroup = "host";
+  world.request.networks = {"host"};
   const Spec spec = world.build();
   EXPECT_THAT(namespaces(spec), ElementsAre("user new", "mount new"));
   EXPECT_EQ(spec.hostname, "");
@@ -177,13 +177,13 @@ TEST(Namespaces, OfTheHostAreLeftOut) {
 
 TEST(Namespaces, TheHostsNetworkComesWithTheHostsName) {
   World world;
-  world.request.network = "host";
+  world.request.networks = {"host"};
   EXPECT_EQ(world.build().hostname, "box");
 }
 
 TEST(Namespaces, JoiningAnothersMeansSharingItsUserNamespace) {
   World world;
-  world.request.network = "container:other";
+  world.request.networks = {"container:other"};
   world.containers["other"] = living(7);
   const Spec spec = world.build();
   EXPECT_THAT(namespaces(spec), AllOf(Contains("user of 7"), Contains("network of 7"), Contains("pid new")));
@@ -194,7 +194,7 @@ TEST(Namespaces, JoiningAnothersMeansSharingItsUserNamespace) {
 TEST(Namespaces, TheNetworkDecidesWhoseUserNamespace) {
   World world;
   world.request.pid = "container:a";
-  world.request.network = "container:b";
+  world.request.networks = {"container:b"};
   world.containers = {{"a", living(7)}, {"b", living(9)}};
   const Spec spec = world.build();
   EXPECT_THAT(namespaces(spec), AllOf(Contains("user of 9"), Contains("network of 9"), Contains("pid of 7")));
@@ -203,14 +203,14 @@ TEST(Namespaces, TheNetworkDecidesWhoseUserNamespace) {
 TEST(Namespaces, RootJoinsWithoutAUserNamespace) {
   World world;
   world.host = rootful_host();
-  world.request.network = "container:other";
+  world.request.networks = {"container:other"};
   world.containers["other"] = living(7);
   EXPECT_THAT(namespaces(world.build()), AllOf(Contains("network of 7"), Not(Contains(StartsWith("user")))));
 }
 
 TEST(Namespaces, AreJoinedByFile) {
   World world;
-  world.request.network = "ns:/run/netns/x";
+  world.request.networks = {"ns:/run/netns/x"};
   world.request.user_namespace = "ns:/run/userns/y";
   EXPECT_THAT(namespaces(world.build()),
               AllOf(Contains("network at /run/netns/x"), Contains("user at /run/userns/y")));
@@ -277,12 +277,12 @@ TEST(Namespaces, WithOneIdThereIsNoGroupForTerminals) {
 
 TEST(Mounts, WithAForeignNetworkTheHostsSysIsBound) {
   World world;
-  world.request.network = "host";
+  world.request.networks = {"host"};
   const Spec spec = world.build();
   EXPECT_EQ(mount_at(spec, "/sys").type, "bind");
   EXPECT_THAT(mount_at(spec, "/sys").options, AllOf(Contains("rbind"), Contains("ro")));
   EXPECT_THAT(spec.masked_paths, Contains("/sys/kernel"));
-  world.request.network = "ns:/x";
+  world.request.networks = {"ns:/x"};
   EXPECT_EQ(mount_at(world.build(), "/sys").type, "bind");
   world.host = rootful_host();
   EXPECT_EQ(mount_at(world.build(), "/sys").type, "sysfs");
