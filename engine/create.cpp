@@ -7,6 +7,7 @@
 #include "engine/container_ids.h"
 #include "engine/images.h"
 #include "engine/lifecycle.h"
+#include "engine/network/reservations.h"
 #include "engine/record.h"
 #include "engine/request/networks.h"
 #include "engine/run.h"
@@ -100,6 +101,7 @@ CreatedRecord create_record(const Engine& engine, const CreateOptions& options, 
     ensure_volumes(engine, config);
     const auto ids = assign_auto_ids(engine, image, config);
     sys::Lock lock = store_under_free_name(engine, config, durability);
+    if (!config.transient) reserve_addresses(engine.paths().store_root, config);
     return {std::move(config), std::move(lock)};
   } catch (...) {
     forget_side_effects(engine, config);

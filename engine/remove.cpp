@@ -5,6 +5,7 @@
 #include "engine/lifecycle.h"
 #include "engine/live_container.h"
 #include "engine/monitor/record_files.h"
+#include "engine/network/reservations.h"
 #include "engine/record.h"
 #include "engine/trash.h"
 #include "engine/volumes.h"
@@ -50,6 +51,7 @@ bool take_away(const Engine& engine, const std::string& id, const RemoveOptions&
   remove_unrecorded_names(engine, id, config);
   engine.containers().remove(id, config ? config->name : "");
   sys::remove_tree(AT_FDCWD, run_directory);
+  if (config) forget_reservations(engine.paths().store_root, *config);
   if (config && (options.volumes || config->auto_remove)) remove_anonymous_volumes(engine, *config);
   if (config && config->auto_remove && !config->cid_file.empty())
     sys::unlink_if_exists(AT_FDCWD, config->cid_file);
@@ -72,6 +74,7 @@ void remove_when_stopped(const Engine& engine, const std::string& id, const Remo
 
 void forget_side_effects(const Engine& engine, const ContainerConfig& config) {
   remove_anonymous_volumes(engine, config);
+  forget_reservations(engine.paths().store_root, config);
   if (!config.cid_file.empty()) sys::unlink_if_exists(AT_FDCWD, config.cid_file);
 }
 

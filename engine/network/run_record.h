@@ -25,7 +25,9 @@ struct AttachedNetwork {
   std::string host_interface;  // the bridge's end
   netns::MacAddress mac{};
   std::vector<netns::Subnet> addresses;    // host address and the network's prefix
-  std::vector<netns::IpAddress> gateways;  // default routes; empty on an internal network
+  std::vector<netns::IpAddress> gateways;  // the bridge's own; names are asked there
+  std::vector<NetworkRoute> routes;        // each with a metric; default routes among them
+  bool dns = false;                        // whether names can be asked there
   std::vector<std::string> names;          // what it answers to there: name, short id, aliases
   bool operator==(const AttachedNetwork&) const = default;
 };
@@ -33,8 +35,14 @@ struct AttachedNetwork {
 struct NetworkRunRecord {
   std::vector<AttachedNetwork> networks;
   std::vector<PortMapping> ports;  // with the host's ports as they were bound
+  // --dns: whom the DNS server asks for this container instead of the host's resolvers.
+  std::vector<netns::IpAddress> dns_servers;
   bool operator==(const NetworkRunRecord&) const = default;
 };
+
+// The run directory's file; nullopt when it is missing or cannot be understood.
+std::optional<NetworkRunRecord> read_network_record(const std::string& run_directory);
+void write_network_record(const std::string& run_directory, const NetworkRunRecord& record);
 
 std::string render_network_record(const NetworkRunRecord& record);
 // nullopt when it cannot be understood.

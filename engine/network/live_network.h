@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the DNS server and a repair need of a network's definition: a few lines in its run directory, since
+// they have neither JSON nor the definitions' place.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/network/network.h"
+
+namespace knarr::engine {
+
+struct LiveNetwork {
+  std::string bridge;
+  std::vector<netns::IpAddress> gateways;
+  bool dns = false;
+  bool internal = false;                  // nothing is asked outside
+  std::vector<netns::IpAddress> forward;  // asked instead of the host's resolvers
+  bool operator==(const LiveNetwork&) const = default;
+};
+
+LiveNetwork describe_live(const Network& network);
+std::string render_live_network(const LiveNetwork& network);
+std::optional<LiveNetwork> parse_live_network(std::string_view text);
+
+void write_live_network(const std::string& run_root, const Network& network);
+// nullopt when no container was on it since the boot.
+std::optional<LiveNetwork> read_live_network(const std::string& run_root, const std::string& network);
+
+}  // namespace knarr::engine
