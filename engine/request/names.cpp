@@ -37,6 +37,12 @@ void plan_resolvers(const CreateRequest& request, ContainerConfig& config) {
   config.dns_options = request.dns_options;
 }
 
+void require_way_to_host(const ContainerConfig& config, std::string_view text) {
+  const std::string& mode = config.namespaces.network;
+  if (mode != "bridge" && mode != "host")
+    throw Unsupported(concat("--add-host ", text, ": host-gateway needs a network, and the mode is ", mode));
+}
+
 void plan_hostname(const CreateRequest& request, ContainerConfig& config) {
   config.hostname = request.hostname;
   config.no_hostname = request.no_hostname;
@@ -83,10 +89,7 @@ std::vector<std::string> parse_add_host(std::string_view text) {
   if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
     address = address.substr(1, address.size() - 2);
   }
-  if (address == "host-gateway") {
-    throw Unsupported(concat("--add-host ", text, ": host-gateway needs a network that has a gateway"));
-  }
-  if (!is_ip_address(address)) {
+  if (address != "host-gateway" && !is_ip_address(address)) {
     fail_flag("add-host", text, concat("invalid IP address in add-host: \"", parts->second, "\""));
   }
   std::vector<std::string> hosts;
@@ -106,7 +109,10 @@ void plan_names(const CreateRequest& request, ContainerConfig& config) {
     throw InvalidArgument("--no-hosts and --add-host cannot be set together");
   }
   for (const std::string& text : request.add_hosts) {
-    for (std::string& host : parse_add_host(text)) config.add_hosts.push_back(std::move(host));
+    for (std::string& host : parse_add_host(text)) {
+      if (host.ends_with(":host-gateway")) require_way_to_host(config, text);
+      config.add_hosts.push_back(std::move(host));
+    }
   }
 }
 

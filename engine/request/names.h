@@ -16,7 +16,7 @@ bool is_hostname(std::string_view name);
 void check_hostname(std::string_view hostname);  // hostname(7), at most 64 bytes
 bool is_ip_address(std::string_view text);       // IPv4 or IPv6, a zone (%eth0) allowed for the latter
 
-// --add-host NAME[;NAME...]:IP; one "name:ip" each. Throws Unsupported for "host-gateway".
+// --add-host NAME[;NAME...]:IP; one "name:ip" each, the address as it is or the word host-gateway.
 std::vector<std::string> parse_add_host(std::string_view text);
 
 // Fills the fields of `config` about hosts and resolvers, checking them against each other and the network.

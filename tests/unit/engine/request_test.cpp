@@ -330,7 +330,12 @@ TEST(ParseAddHost, TakesManyNamesAndAnyAddress) {
   EXPECT_THAT(parse_add_host("db:10.0.0.1"), ElementsAre("db:10.0.0.1"));
   EXPECT_THAT(parse_add_host("a;b:fd00::1"), ElementsAre("a:fd00::1", "b:fd00::1"));
   EXPECT_THAT(parse_add_host("a:[fd00::1]"), ElementsAre("a:fd00::1"));
-  EXPECT_THROW(parse_add_host("a:host-gateway"), Unsupported);
+  EXPECT_THAT(parse_add_host("a:host-gateway"), ElementsAre("a:host-gateway"));
+  EXPECT_THAT(unsupported([](CreateRequest& r) {
+                r.networks = {"none"};
+                r.add_hosts = {"a:host-gateway"};
+              }),
+              HasSubstr("the mode is none"));
   for (const char* text : {"", "a", "a:", ":1.2.3.4", "a:1.2.3", "a:1.2.3.4\nevil", "a b:1.2.3.4",
                            "a;:1.2.3.4", "a\nb:1.2.3.4", "a:[fd00::1"}) {
     EXPECT_THROW(parse_add_host(text), InvalidArgument) << text;
