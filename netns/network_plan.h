@@ -16,6 +16,7 @@ struct InterfaceAddress {
   std::uint8_t prefix = 0;
 };
 
+// Default routes of several links need different metrics: IPv6 would take equal ones in turn.
 struct Route {
   Subnet destination;
   IpAddress gateway;
@@ -26,10 +27,13 @@ struct Route {
 // one when they are isolated themselves, nothing at all of a strict one.
 enum class Isolation : std::uint8_t { none, isolated, strict };
 
+// What a bridge of a rootless engine has: no packet on it ever meets a wire, and large ones cost least.
+constexpr std::uint32_t rootless_mtu = 65520;
+
 // A network: a bridge in the engine's network namespace, which has the gateways' addresses.
 struct Bridge {
   char name[interface_name_size] = {};
-  std::uint32_t mtu = 0;
+  std::uint32_t mtu = rootless_mtu;  // bytes; of its ports and the containers' ends, too
   const InterfaceAddress* addresses = nullptr;
   int address_count = 0;
   bool internal = false;  // no way out
@@ -39,7 +43,7 @@ struct Bridge {
 // A container's interface on a network: one end of a veth pair; the other is a port of the bridge.
 struct Link {
   const Bridge* bridge = nullptr;
-  char host_name[interface_name_size] = {};  // the bridge's end
+  char host_name[interface_name_size] = {};  // the bridge's end; empty: the kernel's choice (vethN)
   char name[interface_name_size] = {};       // in the container
   MacAddress mac{};
   const InterfaceAddress* addresses = nullptr;

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "netns/link.h"
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+
+#include <algorithm>
+
+#include "rootless/sys/error.h"
+
+namespace knarr::netns {
+
+namespace {
+
+using netlink::Message;
+
+constexpr std::string_view detached_prefix = "gone";
+
+// --- the container's namespace ---------------------------------------------------------------------------
+
+// Of interfaces to come: our addresses are not asked for on the wire and nobody else gives any.
+void write_container_sysctls(const Namespace& container) {
+  write_net_sysctl("ipv4/tcp_fwmark_accept", "1");
+  if (!container.ipv6) return;
+  write_net_sysctl("ipv6/conf/default/accept_dad", "0");
+  write_net_sysctl("ipv6/conf/default/accept_ra", "0");
+}
+
+// --- the pair --------------------------------------------------------------------------------------------
+
+struct Pair {
+  std::optional<LinkInfo> inside;   // the container's end
+  std::optional<LinkInfo> outside;  // the bridge's
+};
+
+// Both ends know the other's index only; an index may be used in any number of namespaces.
+bool is_pair(const LinkInfo& inside, const LinkInfo& outside) {
+  return inside.kind == "veth" && outside.kind == "veth" && inside.peer == outside.index &&
+         outside.peer == inside.index;
+}
+
+Pair find_pair(Namespace& engine, Namespace& container, const std::string& name) {
+  Pair pair;
+  pair.inside = find_link(container.route, name);
+  if (!pair.inside || pair.inside->kind != "veth" || pair.inside->peer == 0) return pair;
+  pair.outside = find_link(engine.route, pair.inside->peer);
+  if (pair.outside && !is_pair(*pair.inside, *pair.outside)) pair.outside.reset();
+  return pair;
+}
+
+// The kernel makes one queue per CPU otherwise; a veth's transmit takes no lock, so they would be idle.
+void put_single_queue(Message& message) {
+  message.put_u32(IFLA_NUM_TX_QUEUES, 1);
+  message.put_u32(IFLA_NUM_RX_QUEUES, 1);
+}
+
+// Both ends at once, each in its place; the bridge's end is up. The other one cannot be yet: its peer is not
+// there at that point.
+Message pair_message(const Namespace& container, const Link& link, int bridge_index) {
+  ifinfomsg header{};
+  header.ifi_flags = IFF_UP;
+  header.ifi_change = IFF_UP;
+  Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header);
+  message.put_string(IFLA_IFNAME, link.host_name[0] != '\0' ? link.host_name : "veth%d");
+  message.put_u32(IFLA_MTU, link.bridge->mtu);
+  message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(bridge_index));
+  put_single_queue(message);
+  message.nest(IFLA_LINKINFO, [&] {
+    message.put_string(IFLA_INFO_KIND, "veth");
+    message.nest(IFLA_INFO_DATA, [&] {
+      message.nest(VETH_INFO_PEER, [&] {
+        message.put_raw(ifinfomsg{});
+        message.put_string(IFLA_IFNAME, link.name);
+        message.put_u32(IFLA_MTU, link.bridge->mtu);
+        message.put(IFLA_ADDRESS, link.mac.data(), link.mac.size());
+        put_single_queue(message);
+        message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(container.fd));
+      });
+    });
+  });
+  return message;
+}
+
+// The end that a container of this name had before: its namespace is gone and the kernel will delete it.
+bool delete_leftover(Namespace& engine, const std::string& name) {
+  const auto leftover = name.empty() ? std::nullopt : find_link(engine.route, name);
+  if (!leftover || leftover->kind != "veth") return false;
+  delete_link(engine.route, leftover->index);
+  return true;
+}
+
+Pair create_pair(Namespace& engine, Namespace& container, const Link& link, int bridge_index,
+                 std::string_view act) {
+  netlink::Answer answer = engine.route.ask(pair_message(container, link, bridge_index));
+  if (answer.error == EEXIST && delete_leftover(engine, link.host_name))
+    answer = engine.route.ask(pair_message(container, link, bridge_index));
+  if (answer.error != 0) throw_refused(answer, act);
+  Pair pair = find_pair(engine, container, link.name);
+  if (!pair.outside) throw SysError(ENODEV, act);
+  return pair;
+}
+
+void mend_outside(Namespace& engine, const LinkInfo& outside, const Link& link, int bridge_index,
+                  std::string_view act) {
+  LinkChange change;
+  // A port of a bridge speaks for nobody.
+  change.without_link_local = engine.ipv6;
+  if (!outside.up) change.up = true;
+  if (outside.mtu != link.bridge->mtu) change.mtu = link.bridge->mtu;
+  if (outside.master != bridge_index) change.master = bridge_index;
+  change_link(engine.route, outside.index, change, act);
+}
+
+void mend_inside(Namespace& container, const LinkInfo& inside, const Link& link, std::string_view act) {
+  LinkChange change;
+  if (!inside.up) change.up = true;
+  if (inside.mtu != link.bridge->mtu) change.mtu = link.bridge->mtu;
+  if (inside.mac != link.mac) change.mac = link.mac;
+  if (change.up || change.mtu || change.mac) change_link(container.route, inside.index, change, act);
+}
+
+// --- routes ----------------------------------------------------------------------------------------------
+
+Message route_message(std::uint16_t type, std::uint16_t flags, int link, const Route& route) {
+  const Subnet destination = network_of(route.destination);
+  rtmsg header{};
+  header.rtm_family = destination.address.family == Family::v4 ? AF_INET : AF_INET6;
+  header.rtm_dst_len = destination.prefix;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_STATIC;
+  header.rtm_scope = RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_UNICAST;
+  Message message(type, flags, header);
+  if (destination.prefix > 0) message.put_ip(RTA_DST, destination.address);
+  message.put_ip(RTA_GATEWAY, route.gateway);
+  message.put_u32(RTA_OIF, static_cast<std::uint32_t>(link));
+  if (route.metric != 0) message.put_u32(RTA_PRIORITY, route.metric);
+  return message;
+}
+
+// The metric that IPv6 gives to a route without one (IP6_RT_PRIO_USER).
+constexpr std::uint32_t default_ipv6_metric = 1024;
+
+bool is_route(const RouteInfo& present, const Route& wanted) {
+  const bool ipv6 = wanted.destination.address.family == Family::v6;
+  const std::uint32_t metric = wanted.metric == 0 && ipv6 ? default_ipv6_metric : wanted.metric;
+  return present.destination == network_of(wanted.destination) && present.gateway == wanted.gateway &&
+         present.metric == metric;
+}
+
+void remove_stale_routes(Namespace& container, const LinkInfo& inside, std::span<const Route> wanted,
+                         std::string_view act) {
+  for (const Family family : {Family::v4, Family::v6}) {
+    if (family == Family::v6 && !container.ipv6) continue;
+    for (const RouteInfo& route : list_routes(container.route, family)) {
+      const auto is_this = [&](const Route& other) { return is_route(route, other); };
+      if (route.link != inside.index || !route.static_route || !route.gateway) continue;
+      if (std::any_of(wanted.begin(), wanted.end(), is_this)) continue;
+      container.route.request(
+          route_message(RTM_DELROUTE, 0, inside.index, {route.destination, *route.gateway, route.metric}),
+          concat(act, ": removing the route to ", render_subnet(route.destination)));
+    }
+  }
+}
+
+// Adding after those of the same metric keeps the first network's default route the first.
+void add_route(Namespace& container, const LinkInfo& inside, const Route& route, std::string_view act) {
+  const netlink::Answer answer =
+      container.route.ask(route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, inside.index, route));
+  if (answer.error != 0 && answer.error != EEXIST)
+    throw_refused(answer, concat(act, ": adding the route to ", render_subnet(route.destination), " by ",
+                                 render_ip(route.gateway)));
+}
+
+}  // namespace
+
+Namespace open_container_namespace(int netns_fd) {
+  Namespace container = open_namespace(netns_fd, Filtering::no, write_container_sysctls);
+  change_link(container.route, loopback_index, {.up = true}, "setting up the container's loopback interface");
+  return container;
+}
+
+void apply_link(Namespace& engine, Namespace& container, const Link& link) {
+  const std::string act = concat("setting up interface ", link.name, " on bridge ", link.bridge->name);
+  const auto bridge = find_link(engine.route, std::string(link.bridge->name));
+  if (!bridge) throw SysError(ENODEV, act);
+  Pair pair = find_pair(engine, container, link.name);
+  if (pair.inside && !pair.outside)
+    throw Conflict(concat(act, ": the container has another interface with this name"));
+  const bool existed = pair.inside.has_value();
+  if (!existed) pair = create_pair(engine, container, link, bridge->index, act);
+  mend_outside(engine, *pair.outside, link, bridge->index, act);
+  mend_inside(container, *pair.inside, link, act);
+  apply_addresses(container.route, pair.inside->index,
+                  {link.addresses, static_cast<std::size_t>(link.address_count)}, act,
+                  ForeignAddresses::remove);
+  const std::span routes(link.routes, static_cast<std::size_t>(link.route_count));
+  if (existed) remove_stale_routes(container, *pair.inside, routes, act);
+  for (const Route& route : routes) {
+    if (route.destination.address.family == Family::v4 || container.ipv6)
+      add_route(container, *pair.inside, route, act);
+  }
+}
+
+void detach_link(Namespace& engine, Namespace& container, const std::string& name) {
+  const std::string act = concat("disconnecting interface ", name);
+  const Pair pair = find_pair(engine, container, name);
+  if (!pair.outside) return;
+  const std::string free_name = concat(detached_prefix, "%d");
+  change_link(engine.route, pair.outside->index, {.up = false, .master = 0}, act);
+  change_link(engine.route, pair.outside->index, {.name = free_name}, act);
+  change_link(container.route, pair.inside->index, {.up = false}, act);
+  change_link(container.route, pair.inside->index, {.name = free_name}, act);
+}
+
+void collect_links(Namespace& engine) {
+  for (const LinkInfo& link : list_links(engine.route)) {
+    if (link.kind == "veth" && link.master == 0 && !link.up && link.name.starts_with(detached_prefix))
+      delete_link(engine.route, link.index);
+  }
+}
+
+}  // namespace knarr::netns
