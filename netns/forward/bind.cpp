@@ -86,7 +86,8 @@ int try_port(const HostPorts& ports, std::uint16_t port, std::vector<BoundPort>&
 }
 
 // The port that failed and why; {0, 0} when all are bound.
-std::pair<unsigned, int> try_range(const HostPorts& ports, std::uint16_t first, std::vector<BoundPort>& bound) {
+std::pair<unsigned, int> try_range(const HostPorts& ports, std::uint16_t first,
+                                   std::vector<BoundPort>& bound) {
   for (unsigned i = 0, port = first; i < ports.count; ++i, ++port) {
     if (port > last_port) return {port, ERANGE};
     if (const int error = try_port(ports, static_cast<std::uint16_t>(port), bound)) return {port, error};

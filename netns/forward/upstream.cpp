@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "netns/forward/upstream.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "netns/forward/socket_address.h"
+#include "netns/forward/transparent.h"
+
+namespace knarr::netns::forward {
+namespace {
+
+bool set_option(int fd, int level, int option, int value = 1) {
+  return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+bool prepare(int fd, Family family) {
+  const bool transparent = family == Family::v4 ? set_option(fd, IPPROTO_IP, IP_TRANSPARENT)
+                                                : set_option(fd, IPPROTO_IPV6, IPV6_TRANSPARENT);
+  // Connections of one client to two published ports may have one source port.
+  return transparent && set_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(forward_mark)) &&
+         set_option(fd, SOL_SOCKET, SO_REUSEADDR) && set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+}
+
+}  // namespace
+
+int open_upstream(Family family) {
+  const int fd = ::socket(domain_of(family), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0 || prepare(fd, family)) return fd;
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+int connect_upstream(int fd, const Peer& source, const Peer& destination) {
+  // Without a port given the kernel takes one that is free for this destination.
+  if (source.port == 0) set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+  const SocketAddress from = to_socket_address(source), to = to_socket_address(destination);
+  if (::bind(fd, &from.any, from.size()) < 0) return errno;
+  if (::connect(fd, &to.any, to.size()) < 0 && errno != EINPROGRESS) return errno;
+  return 0;
+}
+
+}  // namespace knarr::netns::forward
