@@ -108,7 +108,7 @@ std::string_view group_title(FlagGroup group) {
 }
 
 std::string_view topic_title(Topic topic) {
-  constexpr std::string_view titles[] = {"Containers", "Images", "Volumes", "Engine"};
+  constexpr std::string_view titles[] = {"Containers", "Images", "Volumes", "Networks", "Engine"};
   static_assert(std::size(titles) == static_cast<std::size_t>(Topic::count));
   return titles[static_cast<std::size_t>(topic)];
 }

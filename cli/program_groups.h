@@ -6,8 +6,9 @@
 namespace knarr::cli {
 
 inline constexpr VerbGroup verb_groups[] = {
-    {"container", "Manage containers"}, {"image", "Manage images"},   {"manifest", "Manage manifest lists"},
-    {"system", "Manage the engine"},    {"volume", "Manage volumes"},
+    {"container", "Manage containers"},    {"image", "Manage images"},
+    {"manifest", "Manage manifest lists"}, {"network", "Manage networks"},
+    {"system", "Manage the engine"},       {"volume", "Manage volumes"},
 };
 
 }  // namespace knarr::cli

@@ -31,7 +31,7 @@ struct Invocation {
   Output& out;
 };
 
-enum class Topic : std::uint8_t { containers, images, volumes, engine, count };
+enum class Topic : std::uint8_t { containers, images, volumes, networks, engine, count };
 std::string_view topic_title(Topic topic);
 
 using VerbFunction = int (*)(const Invocation&, const Arguments&);

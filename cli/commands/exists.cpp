@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// container exists, image exists, volume exists: 0 or 1 and no word, for scripts.
+// container exists, image exists, volume exists, network exists: 0 or 1 and no word, for scripts.
 #include "cli/commands/engine_access.h"
 #include "cli/commands/verbs.h"
 #include "engine/images.h"
@@ -25,6 +25,10 @@ int run_image(const Invocation& invocation, const Arguments& arguments) {
 
 int run_volume(const Invocation& invocation, const Arguments& arguments) {
   return open_engine(invocation).volumes().find_volume(arguments.at(0)) ? 0 : 1;
+}
+
+int run_network(const Invocation& invocation, const Arguments& arguments) {
+  return open_engine(invocation).networks().find(arguments.at(0)) ? 0 : 1;
 }
 
 }  // namespace
@@ -63,6 +67,18 @@ constinit const Verb volume_exists_verb = {
     .topic = Topic::volumes,
     .completion = Completion::volumes,
     .run = run_volume,
+};
+
+constinit const Verb network_exists_verb = {
+    .paths = {"network exists"},
+    .usage = "NETWORK",
+    .summary = "Exit with 0 when a network exists, else with 1",
+    .examples = "network exists web || knarr network create web",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .topic = Topic::networks,
+    .completion = Completion::networks,
+    .run = run_network,
 };
 
 }  // namespace knarr::cli

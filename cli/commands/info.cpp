@@ -10,6 +10,7 @@
 #include "cli/commands/verbs.h"
 #include "cli/commands/version_value.h"
 #include "cli/template/report.h"
+#include "cli/template/section.h"
 #include "cli/template/template.h"
 #include "cli/template/yaml.h"
 #include "cli/text.h"
@@ -23,27 +24,13 @@ namespace knarr::cli {
 
 namespace {
 
+using templates::Section;
 using templates::Value;
 
 constexpr auto flags = std::to_array<Flag>({
     text_flag("format", 'f', "TEMPLATE", "Show JSON (json) or what a Go template says"),
 });
 static_assert(is_well_formed(flags));
-
-// Documents have podman's small-lettered keys, templates its Go names.
-class Section {
- public:
-  explicit Section(std::string type_name) : value_(Value::structure(std::move(type_name))) {}
-  Section& set(std::string_view go_name, std::string_view key, const Value& member) {
-    value_.set(key, member);
-    value_.set_hidden(go_name, member);
-    return *this;
-  }
-  operator Value() const { return value_; }
-
- private:
-  Value value_;
-};
 
 std::string read_text(const std::string& path) {
   const sys::UniqueFd file = sys::find_at(AT_FDCWD, path, O_RDONLY);
@@ -108,7 +95,18 @@ Value security_value(const rootless::HostFacts& host) {
       .set("SELinuxEnabled", "selinuxEnabled", false);
 }
 
-Value host_value(const rootless::HostFacts& host) {
+Value network_value(const engine::Engine& engine) {
+  return Section("NetworkInfo")
+      .set("Backend", "backend", "knarr")
+      .set("Version", "version", KNARR_VERSION)
+      .set("Package", "package", "")
+      .set("Path", "path", "built in")
+      .set("ConfigDir", "configDir", engine.networks().directory())
+      .set("DefaultNetwork", "defaultNetwork", engine::default_network_name);
+}
+
+Value host_value(const engine::Engine& engine) {
+  const rootless::HostFacts& host = engine.host();
   utsname names{};
   ::uname(&names);
   const std::string meminfo = read_text("/proc/meminfo");
@@ -129,6 +127,7 @@ Value host_value(const rootless::HostFacts& host) {
       .set("MemFree", "memFree", memory_field(meminfo, "MemFree"))
       .set("MemTotal", "memTotal", memory_field(meminfo, "MemTotal"))
       .set("NetworkBackend", "networkBackend", "knarr")
+      .set("NetworkBackendInfo", "networkBackendInfo", network_value(engine))
       .set("OCIRuntime", "ociRuntime",
            Section("OCIRuntime")
                .set("Name", "name", "knarr")
@@ -195,14 +194,14 @@ Value store_value(const engine::Engine& engine) {
 Value plugins_value() {
   return Section("Plugins")
       .set("Volume", "volume", std::vector<std::string>{"local"})
-      .set("Network", "network", std::vector<std::string>{"none", "host"})
+      .set("Network", "network", std::vector<std::string>{"bridge", "host", "none"})
       .set("Log", "log", std::vector<std::string>{"k8s-file", "json-file", "none"});
 }
 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   const Value document = Section("Info")
-                             .set("Host", "host", host_value(engine.host()))
+                             .set("Host", "host", host_value(engine))
                              .set("Store", "store", store_value(engine))
                              .set("Registries", "registries", Value::map())
                              .set("Plugins", "plugins", plugins_value())

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// inspect, container inspect, image inspect, volume inspect
+// inspect, container inspect, image inspect, volume inspect, network inspect
 #include <functional>
 
 #include "cli/commands/container_view.h"
 #include "cli/commands/engine_access.h"
 #include "cli/commands/image_view.h"
+#include "cli/commands/network_view.h"
 #include "cli/commands/selection.h"
 #include "cli/commands/verbs.h"
 #include "cli/commands/volume_view.h"
@@ -60,11 +61,18 @@ std::optional<Value> find_volume(const engine::Engine& engine, const std::string
   }
 }
 
+std::optional<Value> find_network(const engine::Engine& engine, const std::string& name) {
+  const auto network = engine.networks().find(name);
+  if (!network) return std::nullopt;
+  return inspect_network(engine, *network);
+}
+
 Find find_any(const engine::Engine& engine, bool with_size) {
   return [&engine, with_size](const std::string& name) {
     auto value = find_container(engine, name, with_size);
     if (!value) value = describe_image(engine, name);
     if (!value) value = find_volume(engine, name);
+    if (!value) value = find_network(engine, name);
     return value;
   };
 }
@@ -76,9 +84,10 @@ Find find_by_type(const engine::Engine& engine, const std::string& type, bool wi
   }
   if (type == "image") return [&engine](const std::string& name) { return describe_image(engine, name); };
   if (type == "volume") return [&engine](const std::string& name) { return find_volume(engine, name); };
-  if (type == "pod" || type == "network") throw Unsupported(concat("--type=", type, " is not supported yet"));
+  if (type == "network") return [&engine](const std::string& name) { return find_network(engine, name); };
+  if (type == "pod") throw Unsupported(concat("--type=", type, " is not supported yet"));
   throw InvalidArgument(
-      concat("invalid type ", quote_go(type), ": choose from container, image, volume, all"));
+      concat("invalid type ", quote_go(type), ": choose from container, image, volume, network, all"));
 }
 
 void print_objects(Output& out, const std::string& format, const std::vector<Value>& objects) {
@@ -124,9 +133,9 @@ constexpr auto inspect_flags = std::to_array<Flag>({
     format_flag,
     latest_flag,
     size_flag,
-    text_flag("type", 't', "KIND", "What to look for: all, container, image or volume")
+    text_flag("type", 't', "KIND", "What to look for: all, container, image, volume or network")
         .with_default("all")
-        .one_of("all container image volume"),
+        .one_of("all container image volume network"),
 });
 static_assert(is_well_formed(inspect_flags));
 
@@ -169,14 +178,22 @@ int run_volume_inspect(const Invocation& invocation, const Arguments& arguments)
   return inspect_all(invocation, arguments, names, find_by_type(engine, "volume"), "volume");
 }
 
+constexpr auto network_inspect_flags = std::to_array<Flag>({format_flag});
+
+int run_network_inspect(const Invocation& invocation, const Arguments& arguments) {
+  const engine::Engine engine = open_engine(invocation);
+  return inspect_all(invocation, arguments, arguments.positional(), find_by_type(engine, "network"),
+                     "network");
+}
+
 }  // namespace
 
 constinit const Verb inspect_verb = {
     .paths = {"inspect"},
-    .usage = "[options] CONTAINER|IMAGE|VOLUME [...]",
+    .usage = "[options] CONTAINER|IMAGE|VOLUME|NETWORK [...]",
     .summary = "Show all that is known of an object",
     .description =
-        "Of objects with the same name the container comes first, then the image, then the volume.",
+        "Of objects with the same name the container comes first, then the image, the volume, the network.",
     .examples = "inspect web\ninspect -f '{{.State.Status}} {{.State.ExitCode}}' web",
     .flags = inspect_flags,
     .completion = Completion::objects,
@@ -214,6 +231,19 @@ constinit const Verb volume_inspect_verb = {
     .topic = Topic::volumes,
     .completion = Completion::volumes,
     .run = run_volume_inspect,
+};
+
+constinit const Verb network_inspect_verb = {
+    .paths = {"network inspect"},
+    .usage = "[options] NETWORK [NETWORK...]",
+    .summary = "Show all that is known of networks, and the containers that run on them",
+    .examples =
+        "network inspect web\nnetwork inspect -f '{{range .Subnets}}{{.Subnet}} {{.Gateway}}{{end}}' web",
+    .flags = network_inspect_flags,
+    .min_arguments = 1,
+    .topic = Topic::networks,
+    .completion = Completion::networks,
+    .run = run_network_inspect,
 };
 
 }  // namespace knarr::cli
