@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/commands/filter.h"
+#include "cli/commands/network_view.h"
 #include "cli/flags.h"
 #include "cli/quote.h"
 #include "cli/text.h"
@@ -17,7 +18,7 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::string_view known_filters =
-    "ancestor before command exited id label label! name network since status until volume";
+    "ancestor before command exited expose id label label! name network publish since status until volume";
 constexpr std::string_view later_filters = "annotation health pod restart-policy should-start-on-boot";
 
 using Test = std::function<bool(const ListedContainer&)>;
@@ -79,9 +80,40 @@ std::int64_t creation_time(const engine::Engine& engine, const std::string& name
   return summary ? engine::parse_rfc3339(summary->created).value_or(0) : 0;
 }
 
-Test match_network(const std::string& value) {
-  return [value](const ListedContainer& container) {
-    return contains(split(container.summary.networks, ","), value);
+// By the name or the id; of a network that is gone by the name.
+Test match_network(const engine::Engine& engine, const std::string& value) {
+  const auto network = engine.networks().find(value);
+  return [name = network ? network->name : value](const ListedContainer& container) {
+    return contains(split(container.summary.networks, ","), name);
+  };
+}
+
+using ReadPorts = std::vector<engine::PortMapping> (*)(const engine::Engine&, const engine::ContainerConfig&);
+
+std::vector<engine::PortMapping> exposed_ports(const engine::Engine& engine,
+                                               const engine::ContainerConfig& config) {
+  std::vector<engine::PortMapping> ports = current_ports(engine, config);
+  for (const engine::ExposedPorts& exposed : config.exposed) {
+    ports.push_back({.container_port = exposed.first, .count = exposed.count, .protocol = exposed.protocol});
+  }
+  return ports;
+}
+
+// "80", "80/udp", "8000-8010": by the port on either side.
+Test match_port(const engine::Engine& engine, const std::string& value, ReadPorts read) {
+  return [&engine, read, wanted = engine::parse_exposed(value)](const ListedContainer& container) {
+    const auto lies_in = [&](std::uint16_t first, std::uint16_t count) {
+      return first != 0 && first < wanted.first + wanted.count && wanted.first < first + count;
+    };
+    try {
+      const auto ports = read(engine, engine.load_config(container.summary.id));
+      return std::any_of(ports.begin(), ports.end(), [&](const engine::PortMapping& port) {
+        return port.protocol == wanted.protocol &&
+               (lies_in(port.container_port, port.count) || lies_in(port.host_port, port.count));
+      });
+    } catch (const NotFound&) {
+      return false;  // removed meanwhile
+    }
   };
 }
 
@@ -141,7 +173,9 @@ ContainerFilter::Test ContainerFilter::make_test(const engine::Engine& engine, c
   if (name == "exited") return match_exit_code(value);
   if (name == "id") return match_id(value);
   if (name == "name") return match_pattern(value, &engine::Summary::name);
-  if (name == "network") return match_network(value);
+  if (name == "network") return match_network(engine, value);
+  if (name == "publish") return match_port(engine, value, current_ports);
+  if (name == "expose") return match_port(engine, value, exposed_ports);
   if (name == "status") return match_status(value);
   if (name == "volume") return match_volume(engine, value);
   if (name == "label" || name == "label!") {

@@ -3,9 +3,11 @@
 
 #include <climits>
 
+#include "cli/commands/network_view.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "engine/images.h"
+#include "engine/network/run_record.h"
 #include "engine/record.h"
 #include "engine/signals.h"
 #include "engine/time_format.h"
@@ -30,6 +32,23 @@ struct Subject {
   ContainerStatus status;
   std::optional<storage::Image> image;  // gone when it was removed by force
 };
+
+// "80/tcp", each port of a range.
+std::vector<std::string> exposed_names(const std::vector<engine::ExposedPorts>& exposed) {
+  std::vector<std::string> names;
+  for (const engine::ExposedPorts& ports : exposed) {
+    for (std::uint32_t i = 0; i < ports.count; ++i)
+      names.push_back(concat(ports.first + i, '/', engine::protocol_name(ports.protocol)));
+  }
+  return names;
+}
+
+Value exposed_value(const ContainerConfig& config) {
+  if (config.exposed.empty()) return {};
+  Value map = Value::map();
+  for (const std::string& name : exposed_names(config.exposed)) map.set(name, Value::map());
+  return map;
+}
 
 Value time_or_zero(std::int64_t ns) {
   return ns == 0 ? Value::zero_time() : Value::time(ns);
@@ -146,18 +165,102 @@ Value graph_driver_value(const Subject& subject) {
       .set("Data", data);
 }
 
-Value network_settings_value(const Subject& subject) {
-  Value settings = Value::structure("NetworkSettings");
-  for (const char* name : {"EndpointID", "Gateway", "IPAddress", "IPv6Gateway", "GlobalIPv6Address",
-                           "MacAddress", "Bridge", "SandboxID", "LinkLocalIPv6Address"}) {
-    settings.set(name, "");
+// --- networks ---
+
+// Of a family: the address, its prefix and the gateway; empty where there is none.
+struct FamilyAddress {
+  std::string address, gateway;
+  unsigned prefix = 0;
+};
+
+FamilyAddress address_of(const engine::AttachedNetwork& attached, netns::Family family) {
+  FamilyAddress found;
+  for (const netns::Subnet& address : attached.addresses) {
+    if (address.address.family != family || !found.address.empty()) continue;
+    found.address = netns::render_ip(address.address);
+    found.prefix = address.prefix;
   }
-  settings.set("IPPrefixLen", 0).set("GlobalIPv6PrefixLen", 0).set("LinkLocalIPv6PrefixLen", 0);
+  for (const netns::IpAddress& gateway : attached.gateways) {
+    if (gateway.family == family && found.gateway.empty()) found.gateway = netns::render_ip(gateway);
+  }
+  return found;
+}
+
+void set_addresses(Value& value, const engine::AttachedNetwork& attached) {
+  const FamilyAddress v4 = address_of(attached, netns::Family::v4);
+  const FamilyAddress v6 = address_of(attached, netns::Family::v6);
+  value.set("EndpointID", "")
+      .set("Gateway", v4.gateway)
+      .set("IPAddress", v4.address)
+      .set("IPPrefixLen", v4.prefix)
+      .set("IPv6Gateway", v6.gateway)
+      .set("GlobalIPv6Address", v6.address)
+      .set("GlobalIPv6PrefixLen", v6.prefix)
+      .set("MacAddress", attached.network.empty() ? "" : netns::render_mac(attached.mac));
+}
+
+// Of one that does not run: what is known beforehand.
+engine::AttachedNetwork resting_attachment(const engine::NetworkAttachment& wish) {
+  engine::AttachedNetwork attached;
+  attached.network = wish.network;
+  attached.interface = wish.interface;
+  attached.names = wish.aliases;
+  return attached;
+}
+
+Value network_value(const engine::AttachedNetwork& attached, bool running) {
+  Value value = Value::structure("InspectAdditionalNetwork");
+  set_addresses(value, running ? attached : engine::AttachedNetwork());
+  value.set("NetworkID", attached.network_id.empty() ? attached.network : attached.network_id)
+      .set("InterfaceName", attached.interface)
+      .set("DriverOpts", Value())
+      .set("IPAMConfig", Value())
+      .set("Links", Value())
+      .set("Aliases", attached.names);
+  return value;
+}
+
+// "80/tcp": what is bound for it.
+Value port_bindings(const std::vector<engine::PortMapping>& mappings,
+                    const std::vector<engine::ExposedPorts>& exposed) {
+  std::map<std::string, Value> bindings;
+  for (const engine::PortMapping& port : each_port(mappings)) {
+    const auto [place, is_new] = bindings.try_emplace(
+        concat(port.container_port, '/', engine::protocol_name(port.protocol)), Value::list());
+    place->second.push_back(Value::structure("InspectHostPort")
+                                .set("HostIp", port.host_address ? netns::render_ip(*port.host_address) : "")
+                                .set("HostPort", port.host_port == 0 ? "" : std::to_string(port.host_port)));
+  }
+  for (const std::string& name : exposed_names(exposed)) bindings.try_emplace(name, Value());
+  Value map = Value::map();
+  for (auto& [name, list] : bindings) map.set(name, list);
+  return map;
+}
+
+Value network_settings_value(const Subject& subject) {
   const pid_t pid = subject.status.init.pid;
-  settings.set("HairpinMode", false)
-      .set("Ports", Value::map())
+  const bool running = subject.status.state == engine::State::running;
+  std::vector<engine::AttachedNetwork> networks;
+  if (running) {
+    const auto record = engine::read_network_record(subject.engine.run_directory(subject.config.id));
+    if (record) networks = record->networks;
+  } else {
+    for (const engine::NetworkAttachment& wish : subject.config.networks)
+      networks.push_back(resting_attachment(wish));
+  }
+  Value by_name = Value::map();
+  for (const engine::AttachedNetwork& attached : networks)
+    by_name.set(attached.network, network_value(attached, running));
+  Value settings = Value::structure("NetworkSettings");
+  set_addresses(settings, running && !networks.empty() ? networks.front() : engine::AttachedNetwork());
+  settings.set("Bridge", "")
+      .set("SandboxID", "")
+      .set("HairpinMode", false)
+      .set("LinkLocalIPv6Address", "")
+      .set("LinkLocalIPv6PrefixLen", 0)
+      .set("Ports", port_bindings(current_ports(subject.engine, subject.config), subject.config.exposed))
       .set("SandboxKey", pid > 0 ? concat("/proc/", pid, "/ns/net") : "")
-      .set("Networks", Value::map());
+      .set("Networks", by_name);
   return settings;
 }
 
@@ -186,6 +289,7 @@ Value config_value(const Subject& subject) {
       .set("AttachStdin", false)
       .set("AttachStdout", false)
       .set("AttachStderr", false)
+      .set("ExposedPorts", exposed_value(config))
       .set("Tty", config.terminal)
       .set("OpenStdin", config.interactive)
       .set("StdinOnce", false)
@@ -293,7 +397,7 @@ Value host_config_value(const Subject& subject) {
       .set("ContainerIDFile", config.cid_file)
       .set("LogConfig", log_config_value(subject))
       .set("NetworkMode", config.namespaces.network)
-      .set("PortBindings", Value::map())
+      .set("PortBindings", port_bindings(config.ports, {}))
       .set("RestartPolicy", Value::structure("RestartPolicy").set("Name", "no").set("MaximumRetryCount", 0))
       .set("AutoRemove", config.auto_remove)
       .set("AutoRemoveImage", config.auto_remove_image)
@@ -314,7 +418,7 @@ Value host_config_value(const Subject& subject) {
       .set("OomScoreAdj", config.oom_score_adj.value_or(0))
       .set("PidMode", config.namespaces.pid)
       .set("Privileged", config.privileged)
-      .set("PublishAllPorts", false)
+      .set("PublishAllPorts", config.publish_all)
       .set("ReadonlyRootfs", config.read_only)
       .set("SecurityOpt", config.security_options)
       .set("Tmpfs", tmpfs_mounts(config))

@@ -5,7 +5,6 @@
 #include "cli/commands/verbs.h"
 #include "cli/table.h"
 #include "cli/template/report.h"
-#include "cli/text.h"
 
 namespace knarr::cli {
 
@@ -22,20 +21,6 @@ constexpr auto flags = std::to_array<Flag>({
 });
 static_assert(is_well_formed(flags));
 
-std::string joined(const std::map<std::string, std::string>& map) {
-  std::vector<std::string> parts;
-  for (const auto& [name, value] : map) parts.push_back(concat(name, "=", value));
-  return join(parts, ",");
-}
-
-// A row is for people: a short id, labels in one line.
-Value row(const engine::Network& network, bool full) {
-  Value value = describe_network(network);
-  value.set_hidden("ID", full ? network.id : short_id(network.id))
-      .set_hidden("Labels", joined(network.labels));
-  return value;
-}
-
 void print_formatted(Output& out, const std::string& format, const std::vector<engine::Network>& networks,
                      const Arguments& arguments) {
   if (templates::is_json(format)) {
@@ -45,7 +30,8 @@ void print_formatted(Output& out, const std::string& format, const std::vector<e
     return;
   }
   std::vector<Value> rows;
-  for (const engine::Network& network : networks) rows.push_back(row(network, arguments.boolean("no-trunc")));
+  for (const engine::Network& network : networks)
+    rows.push_back(network_row(network, arguments.boolean("no-trunc")));
   const templates::Report report{
       .name = "ls", .titles = {{"ID", "NETWORK ID"}}, .with_titles = !arguments.boolean("noheading")};
   out.append(render_report(report, format, rows));

@@ -10,6 +10,7 @@
 #include "cli/flags.h"
 #include "cli/log.h"
 #include "cli/quote.h"
+#include "cli/table.h"
 #include "cli/template/section.h"
 #include "cli/text.h"
 #include "engine/lifecycle.h"
@@ -87,10 +88,10 @@ void set_map(Section& section, std::string_view go_name, std::string_view key,
   }
 }
 
-Section network_section(const Network& network) {
+Section network_section(const Network& network, const std::string& id) {
   Section section("Network");
   section.set("Name", "name", network.name)
-      .set("ID", "id", network.id)
+      .set("ID", "id", id)
       .set("Driver", "driver", network.driver)
       .set("NetworkInterface", "network_interface", network.interface)
       .set("Created", "created", Value::time(created_ns(network)));
@@ -101,7 +102,6 @@ Section network_section(const Network& network) {
       .set("DNSEnabled", "dns_enabled", network.dns);
   set_list(section, "NetworkDNSServers", "network_dns_servers", network.dns_servers,
            [](const netns::IpAddress& address) { return Value(netns::render_ip(address)); });
-  set_map(section, "Labels", "labels", network.labels);
   set_map(section, "Options", "options", network.options);
   section.set("IPAMOptions", "ipam_options", Value::map().set("driver", network.ipam_driver));
   return section;
@@ -188,11 +188,23 @@ void remove_users(const engine::Engine& engine, const std::string& network,
 }  // namespace
 
 Value describe_network(const Network& network) {
-  return network_section(network);
+  Section section = network_section(network, network.id);
+  set_map(section, "Labels", "labels", network.labels);
+  return section;
+}
+
+Value network_row(const Network& network, bool full_id) {
+  std::vector<std::string> labels;
+  for (const auto& [name, value] : network.labels) labels.push_back(concat(name, "=", value));
+  return network_section(network, full_id ? network.id : short_id(network.id))
+      .set_hidden("Labels", join(labels, ","));
 }
 
 Value inspect_network(const engine::Engine& engine, const Network& network) {
-  return network_section(network).set("Containers", "containers", containers_value(engine, network));
+  Section section = network_section(network, network.id);
+  set_map(section, "Labels", "labels", network.labels);
+  section.set("Containers", "containers", containers_value(engine, network));
+  return section;
 }
 
 std::map<std::string, std::vector<std::string>> containers_by_network(const engine::Engine& engine) {

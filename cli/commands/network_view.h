@@ -17,6 +17,8 @@ namespace knarr::cli {
 templates::Value inspect_network(const engine::Engine& engine, const engine::Network& network);
 // Without.
 templates::Value describe_network(const engine::Network& network);
+// For people: a short id, labels in one line.
+templates::Value network_row(const engine::Network& network, bool full_id);
 
 // The ids of the containers of each network, running or not, by network name.
 std::map<std::string, std::vector<std::string>> containers_by_network(const engine::Engine& engine);

@@ -18,6 +18,7 @@
 #include "cli/text.h"
 #include "cli/units.h"
 #include "engine/container_size.h"
+#include "engine/network/run_record.h"
 #include "engine/time_format.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
@@ -101,6 +102,7 @@ Namespaces read_namespaces(pid_t pid) {
 using Sizes = std::map<std::string, engine::ContainerSize>;
 
 struct Style {
+  const engine::Engine& engine;
   bool full = false;  // --no-trunc
   std::int64_t now = 0;
   std::optional<Sizes> sizes;  // --size
@@ -123,6 +125,36 @@ std::string show_size(const ListedContainer& container, const Style& style) {
   return concat(tight_size(size.written), " (virtual ", tight_size(size.image), ')');
 }
 
+// Only of those that run: what a resting one will have is not in its summary.
+std::vector<engine::PortMapping> ports_of(const ListedContainer& container, const Style& style) {
+  if (container.status.state != engine::State::running) return {};
+  const auto record = engine::read_network_record(style.engine.run_directory(container.summary.id));
+  return record ? record->ports : std::vector<engine::PortMapping>();
+}
+
+std::string show_ports(const ListedContainer& container, const Style& style) {
+  std::vector<std::string> texts;
+  for (const engine::PortMapping& port : ports_of(container, style))
+    texts.push_back(engine::render_port(port));
+  return join(texts, ", ");
+}
+
+// null when there are none, as podman has it.
+Value json_ports(const ListedContainer& container, const Style& style) {
+  const std::vector<engine::PortMapping> ports = ports_of(container, style);
+  if (ports.empty()) return {};
+  Value list = Value::list();
+  for (const engine::PortMapping& port : ports) {
+    list.push_back(Value::map()
+                       .set("host_ip", port.host_address ? netns::render_ip(*port.host_address) : "")
+                       .set("container_port", unsigned{port.container_port})
+                       .set("host_port", unsigned{port.host_port})
+                       .set("range", unsigned{port.count})
+                       .set("protocol", engine::protocol_name(port.protocol)));
+  }
+  return list;
+}
+
 std::string show_id(const std::string& id, const Style& style) {
   return style.full ? id : short_id(id);
 }
@@ -140,7 +172,7 @@ std::vector<std::string> make_row(const ListedContainer& container, const Style&
                                   show_command(summary.command, style),
                                   show_age(container, style),
                                   describe_status(container.status, style.now),
-                                  /* ports */ "",
+                                  show_ports(container, style),
                                   summary.name};
   if (style.sizes) row.push_back(show_size(container, style));
   return row;
@@ -242,7 +274,7 @@ Value json_row(const engine::Engine& engine, const ListedContainer& container, c
       .set("Names", std::vector<std::string>{container.summary.name})
       .set("Namespaces", Value::map())
       .set("Networks", split_list(container.summary.networks))
-      .set("Ports", Value())
+      .set("Ports", json_ports(container, style))
       .set("Status", describe_status(container.status, style.now));
   row.set("Size", json_size(container, style));
   return row;
@@ -282,7 +314,7 @@ Value template_row(const ListedContainer& container, const Style& style, bool wi
       .set("RunningFor", show_age(container, style))
       .set("CreatedAt", Value::time(container.created_ns))
       .set("Networks", summary.networks)
-      .set("Ports", "")
+      .set("Ports", show_ports(container, style))
       .set("Status", describe_status(container.status, style.now));
   row.set("Size", style.sizes ? Value(show_size(container, style)) : Value());
   if (with_namespaces) set_namespace_members(row, container.status.init.pid);
@@ -333,7 +365,10 @@ Sizes measure(const engine::Engine& engine, const std::vector<ListedContainer>& 
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   const std::vector<ListedContainer> containers = choose(engine, arguments);
-  Style style{.full = arguments.boolean("no-trunc"), .now = engine::wall_clock_ns(), .sizes = std::nullopt};
+  Style style{.engine = engine,
+              .full = arguments.boolean("no-trunc"),
+              .now = engine::wall_clock_ns(),
+              .sizes = std::nullopt};
   if (arguments.boolean("size") && !arguments.boolean("quiet")) style.sizes = measure(engine, containers);
   if (arguments.boolean("quiet")) {
     for (const ListedContainer& container : containers)
