@@ -165,7 +165,8 @@ class Engine:
         for point in mount_points() - self.mounts_before:
             if point.startswith(self.work):
                 found.append(f"mount on {point}")
-        for place in (self.runroot + "/containers", self.root + "/containers", self.root + "/names", self.root + "/volumes"):
+        for place in (self.runroot + "/containers", self.root + "/containers", self.root + "/names", self.root + "/volumes",
+                      self.root + "/networks"):
             for name in list_names(place):
                 found.append(f"{place}/{name}")
         networks = self.runroot + "/net/networks"
