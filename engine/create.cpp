@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "engine/auto_ids.h"
 #include "engine/container_ids.h"
 #include "engine/images.h"
@@ -34,9 +36,13 @@ std::optional<storage::Image> resolve_image(const Engine& engine, const CreateOp
   return image;
 }
 
-// The default network cannot be removed: whoever uses that alone waits for no lock.
-std::optional<sys::Lock> hold_networks(const Engine& engine, const CreateOptions& options) {
-  if (options.request.networks.empty()) return std::nullopt;
+// Until the record names them, nothing else keeps `network rm` from taking networks. The default one cannot
+// be removed: whoever uses that alone waits for no lock.
+std::optional<sys::Lock> hold_networks(const Engine& engine, const ContainerConfig& config) {
+  const bool all_stay =
+      std::all_of(config.networks.begin(), config.networks.end(),
+                  [](const NetworkAttachment& one) { return one.network == default_network_name; });
+  if (all_stay) return std::nullopt;
   return engine.networks().lock(sys::Lock::Mode::shared);
 }
 
@@ -79,8 +85,6 @@ void replace_existing(const Engine& engine, const std::string& name) {
 }  // namespace
 
 CreatedRecord create_record(const Engine& engine, const CreateOptions& options, sys::Durability durability) {
-  // Until the record names the networks, nothing else keeps `network rm` from taking them.
-  const auto networks = hold_networks(engine, options);
   // Until the record names the image, nothing else keeps a prune from taking it.
   const auto references = engine.store().lock_gc(sys::Lock::Mode::shared);
   const auto image = resolve_image(engine, options);
@@ -94,6 +98,7 @@ CreatedRecord create_record(const Engine& engine, const CreateOptions& options, 
   if (discards_ports(options.request, config))
     engine.warn(concat("port mappings have been discarded: network mode ", config.namespaces.network,
                        " has no ports of its own to publish"));
+  const auto networks = hold_networks(engine, config);
   resolve_networks(config.networks,
                    [&](const std::string& network) { return engine.networks().get(network); });
   write_cid_file(config.cid_file, config.id);

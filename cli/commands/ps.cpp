@@ -222,16 +222,33 @@ std::int64_t epoch_seconds(std::int64_t ns) {
   return ns == 0 ? never : ns / engine::ns_per_second;
 }
 
-// The argv is not in the summary: only its words joined by blanks.
-Value command_list(const engine::Engine& engine, const std::string& id) {
+// What is not in the summary; empty for a container that was removed meanwhile.
+engine::ContainerConfig load_if_there(const engine::Engine& engine, const std::string& id) {
   try {
-    const engine::ContainerConfig config = engine.load_config(id);
-    std::vector<std::string> words = config.entrypoint;
-    words.insert(words.end(), config.command.begin(), config.command.end());
-    return words;
+    return engine.load_config(id);
   } catch (const NotFound&) {
-    return Value::list();  // removed meanwhile
+    return {};
   }
+}
+
+// The argv: the summary has its words joined by blanks only.
+Value command_list(const engine::ContainerConfig& config) {
+  std::vector<std::string> words = config.entrypoint;
+  words.insert(words.end(), config.command.begin(), config.command.end());
+  return words;
+}
+
+// {"80": ["tcp"]}; null when there are none.
+Value exposed_ports(const engine::ContainerConfig& config) {
+  if (config.exposed.empty()) return {};
+  std::map<std::string, std::vector<std::string>> protocols;
+  for (const engine::ExposedPorts& ports : config.exposed) {
+    for (std::uint32_t i = 0; i < ports.count; ++i)
+      protocols[std::to_string(ports.first + i)].emplace_back(engine::protocol_name(ports.protocol));
+  }
+  Value map = Value::map();
+  for (const auto& [port, names] : protocols) map.set(port, names);
+  return map;
 }
 
 void set_shared_members(Value& row, const ListedContainer& container) {
@@ -243,7 +260,6 @@ void set_shared_members(Value& row, const ListedContainer& container) {
       .set("Exited", exited)
       .set("ExitedAt", epoch_seconds(exited ? status.finished_ns : 0))
       .set("ExitCode", status.exit_code)
-      .set("ExposedPorts", Value())
       .set("ImageID", summary.image_id)
       .set("Image", summary.image)
       .set("IsInfra", false)
@@ -267,7 +283,9 @@ Value json_size(const ListedContainer& container, const Style& style) {
 Value json_row(const engine::Engine& engine, const ListedContainer& container, const Style& style) {
   Value row = Value::structure("Container");
   set_shared_members(row, container);
-  row.set("Command", command_list(engine, container.summary.id))
+  const engine::ContainerConfig config = load_if_there(engine, container.summary.id);
+  row.set("Command", command_list(config))
+      .set("ExposedPorts", exposed_ports(config))
       .set("Created", container.created_ns / engine::ns_per_second)
       .set("CreatedAt", show_age(container, style))
       .set("Id", container.summary.id)
@@ -313,6 +331,7 @@ Value template_row(const ListedContainer& container, const Style& style, bool wi
       .set("CreatedHuman", show_age(container, style))
       .set("RunningFor", show_age(container, style))
       .set("CreatedAt", Value::time(container.created_ns))
+      .set("ExposedPorts", "")
       .set("Networks", summary.networks)
       .set("Ports", show_ports(container, style))
       .set("Status", describe_status(container.status, style.now));
