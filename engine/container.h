@@ -119,6 +119,7 @@ struct ContainerConfig {
   bool publish_all = false;            // they are among the ports already
   std::vector<std::string> add_hosts;  // "name:ip"
   std::vector<std::string> dns_servers, dns_search, dns_options;
+  std::string hosts_file;  // --hosts-file: its lines come after ours
   bool no_hosts = false, no_hostname = false;
   std::uint64_t shm_size = 65536u * 1024;
   std::uint32_t umask = 0022;

@@ -163,6 +163,7 @@ void list_surroundings_fields(Visitor& field) {
   field("dnsServers", &ContainerConfig::dns_servers);
   field("dnsSearch", &ContainerConfig::dns_search);
   field("dnsOptions", &ContainerConfig::dns_options);
+  field("hostsFile", &ContainerConfig::hosts_file);
   field("noHosts", &ContainerConfig::no_hosts);
   field("noHostname", &ContainerConfig::no_hostname);
   field("shmSize", &ContainerConfig::shm_size);

@@ -13,6 +13,7 @@ namespace knarr::engine {
 namespace {
 
 constexpr std::size_t max_resolv_conf = 64 << 10;
+constexpr std::size_t max_hosts_file = 16 << 20;    // lists of names to block are long
 constexpr const char* names_domain = "dns.podman";  // podman's, which compose files and scripts rely on
 constexpr std::string_view host_gateway = "host-gateway";
 
@@ -37,6 +38,11 @@ std::string render_added_host(const ContainerConfig& config, const std::string& 
     address = shared ? "127.0.0.1" : netns::render_ip(*names.host);
   }
   return concat(address, "\t", name, "\n");
+}
+
+std::string read_base_hosts(const std::string& path) {
+  return with_context("reading the base of /etc/hosts (--hosts-file)",
+                      [&] { return sys::read_file(AT_FDCWD, path, max_hosts_file); });
 }
 
 // --- resolv.conf ---
@@ -151,7 +157,7 @@ std::string hostname_of(const ContainerConfig& config, std::string_view host_hos
 }
 
 std::string render_hosts(const ContainerConfig& config, const std::string& hostname,
-                         const NetworkNames& names) {
+                         const NetworkNames& names, std::string_view base) {
   std::string hosts =
       "127.0.0.1\tlocalhost localhost.localdomain\n"
       "::1\tlocalhost localhost.localdomain\n";
@@ -167,6 +173,8 @@ std::string render_hosts(const ContainerConfig& config, const std::string& hostn
     }
   }
   if (!has_address && has_own_loopback(config)) hosts += "127.0.0.1" + own;
+  hosts += base;
+  if (!hosts.ends_with('\n')) hosts += '\n';
   return hosts;
 }
 
@@ -199,7 +207,8 @@ void write_etc_files(const ContainerConfig& config, const std::string& run_direc
     ::fchmod(file.get(), 0644);  // whatever the caller's umask: every user in the container reads them
     sys::write_all(file.get(), content, name);
   };
-  write("hosts", render_hosts(config, hostname, names));
+  const std::string base = config.hosts_file.empty() ? "" : read_base_hosts(config.hosts_file);
+  write("hosts", render_hosts(config, hostname, names, base));
   write("hostname", hostname + "\n");
   write("resolv.conf", render_resolv_conf(config, names.networks, host_resolv_conf));
 }

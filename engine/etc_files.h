@@ -24,8 +24,9 @@ struct NetworkNames {
 
 // Pure renderers. Values were checked for control characters when the request was planned.
 // Throws Unsupported for an --add-host to host-gateway where no address leads to the host.
+// `base`: the content of --hosts-file. Of two lines for a name the first counts.
 std::string render_hosts(const ContainerConfig& config, const std::string& hostname,
-                         const NetworkNames& names);
+                         const NetworkNames& names, std::string_view base = {});
 // `host_file`: the host's resolv.conf. As it is where the host's network is shared; on networks its search
 // domains and options, and its servers where no network has a DNS server of ours.
 std::string render_resolv_conf(const ContainerConfig& config, const std::vector<AttachedNetwork>& networks,

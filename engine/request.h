@@ -102,6 +102,7 @@ struct CreateRequest {
   // Names and addresses.
   std::vector<std::string> add_hosts;  // NAME[;NAME]:IP
   std::vector<std::string> dns_servers, dns_search, dns_options;
+  std::string hosts_file;  // --hosts-file
   bool no_hosts = false;
   bool no_hostname = false;
   std::optional<bool> edit_passwd;  // --passwd

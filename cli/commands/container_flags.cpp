@@ -116,6 +116,7 @@ void fill_names(const Arguments& arguments, CreateRequest& request) {
   request.dns_servers = arguments.list("dns");
   request.dns_search = arguments.list("dns-search");
   request.dns_options = arguments.list("dns-option");
+  request.hosts_file = arguments.text("hosts-file");
   request.no_hosts = arguments.boolean("no-hosts");
   request.no_hostname = arguments.boolean("no-hostname");
 }

@@ -113,7 +113,8 @@ inline constexpr auto network_flags = grouped(
         list_flag("dns-search", 0, "DOMAIN", "Search domain"),
         list_flag("expose", 0, "PORT[-END][/udp]", "Expose a port, for --publish-all"),
         text_flag("hostname", 'h', "NAME", "Host name in the container"),
-        text_flag("hosts-file", 0, "FILE", "Base of /etc/hosts").not_yet(),
+        text_flag("hosts-file", 0, "FILE", "Add the lines of a file to /etc/hosts")
+            .completed_by(Completion::files),
         text_flag("ip", 0, "IP", "IPv4 address in its only network"),
         text_flag("ip6", 0, "IP", "IPv6 address in its only network"),
         text_flag("mac-address", 0, "MAC", "Ethernet address in its only network"),

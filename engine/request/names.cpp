@@ -37,6 +37,17 @@ void plan_resolvers(const CreateRequest& request, ContainerConfig& config) {
   config.dns_options = request.dns_options;
 }
 
+// "none" is what happens without the flag, too.
+std::string plan_hosts_file(const CreateRequest& request) {
+  const std::string& path = request.hosts_file;
+  if (path.empty() || path == "none") return {};
+  if (request.no_hosts) throw InvalidArgument("--no-hosts and --hosts-file cannot be set together");
+  if (path == "image")
+    throw Unsupported("--hosts-file image is not supported; --no-hosts keeps the image's file");
+  if (path.front() != '/') fail_flag("hosts-file", path, "expected an absolute path, or none");
+  return path;
+}
+
 void require_way_to_host(const ContainerConfig& config, std::string_view text) {
   const std::string& mode = config.namespaces.network;
   if (mode != "bridge" && mode != "host")
@@ -105,6 +116,7 @@ void plan_names(const CreateRequest& request, ContainerConfig& config) {
   plan_hostname(request, config);
   plan_resolvers(request, config);
   config.no_hosts = request.no_hosts;
+  config.hosts_file = plan_hosts_file(request);
   if (request.no_hosts && !request.add_hosts.empty()) {
     throw InvalidArgument("--no-hosts and --add-host cannot be set together");
   }

@@ -264,6 +264,14 @@ def test_wishes_that_cannot_be_are_refused_and_leave_nothing(knarr, options, wor
     assert knarr("ps", "-aq") == ""
 
 
+def test_lines_of_a_file_are_added_to_hosts(knarr, scratch):
+    base = os.path.join(scratch, "hosts")
+    with open(base, "w") as file:
+        file.write("192.0.2.7 corp\n")
+    assert "192.0.2.7 corp" in knarr.sh("cat /etc/hosts", "--network", "none", "--hosts-file", base).splitlines()
+    assert "--hosts-file" in knarr.error("run", "--rm", "--network", "none", "--hosts-file", base + ".missing", IMAGE, "true")
+
+
 def test_ports_that_a_mode_cannot_publish_are_dropped_with_a_word(knarr):
     result = knarr.result("create", "--network", "host", "-p", "8080:80", IMAGE, "true")
     assert result.status == 0 and "port mappings have been discarded" in result.err

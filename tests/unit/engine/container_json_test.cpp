@@ -98,6 +98,7 @@ ContainerConfig unusual_config() {
   config.dns_servers = {"1.1.1.1"};
   config.dns_search = {"example.org"};
   config.dns_options = {"ndots:2"};
+  config.hosts_file = "/hosts";
   config.no_hosts = config.no_hostname = true;
   config.shm_size = 1;
   config.umask = 077;

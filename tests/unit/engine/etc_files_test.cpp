@@ -96,6 +96,11 @@ TEST(RenderHosts, WithoutAWayToTheHostItHasNoName) {
   EXPECT_THAT(hosts, HasSubstr("127.0.0.1\tabc web\n"));
 }
 
+TEST(RenderHosts, LinesOfTheBaseComeLast) {
+  const std::string hosts = render_hosts(container(), "abc", {}, "192.0.2.1 corp");
+  EXPECT_THAT(hosts, ::testing::EndsWith("127.0.0.1\tabc web\n192.0.2.1 corp\n"));
+}
+
 TEST(RenderHosts, HostGatewayIsWhereTheHostIs) {
   ContainerConfig config = bridged();
   config.add_hosts = {"box:host-gateway"};

@@ -326,6 +326,21 @@ TEST(PlanNames, ChecksHostNames) {
               HasSubstr("UTS namespace"));
 }
 
+TEST(PlanNames, ABaseOfHostsIsAFileOfTheHost) {
+  CreateRequest request = plain_request();
+  request.hosts_file = "/etc/hosts.base";
+  EXPECT_EQ(plan(request).hosts_file, "/etc/hosts.base");
+  request.hosts_file = "none";
+  EXPECT_EQ(plan(request).hosts_file, "");
+  EXPECT_THAT(refusal([](CreateRequest& r) { r.hosts_file = "x"; }), HasSubstr("absolute path"));
+  EXPECT_THAT(refusal([](CreateRequest& r) {
+                r.hosts_file = "/x";
+                r.no_hosts = true;
+              }),
+              HasSubstr("--no-hosts and --hosts-file"));
+  EXPECT_THAT(unsupported([](CreateRequest& r) { r.hosts_file = "image"; }), HasSubstr("--hosts-file image"));
+}
+
 TEST(ParseAddHost, TakesManyNamesAndAnyAddress) {
   EXPECT_THAT(parse_add_host("db:10.0.0.1"), ElementsAre("db:10.0.0.1"));
   EXPECT_THAT(parse_add_host("a;b:fd00::1"), ElementsAre("a:fd00::1", "b:fd00::1"));
