@@ -104,31 +104,31 @@ inline constexpr auto filesystem_flags =
                     .completed_by(Completion::containers),
             }));
 
-inline constexpr auto network_flags = grouped(
-    FlagGroup::network,
-    std::to_array<Flag>({
-        array_flag("add-host", 0, "NAME:IP", "Add a line to /etc/hosts"),
-        list_flag("dns", 0, "IP", "Name server"),
-        list_flag("dns-option", 0, "OPTION", "Option in resolv.conf").also("dns-opt"),
-        list_flag("dns-search", 0, "DOMAIN", "Search domain"),
-        list_flag("expose", 0, "PORT[-END][/udp]", "Expose a port, for --publish-all"),
-        text_flag("hostname", 'h', "NAME", "Host name in the container"),
-        text_flag("hosts-file", 0, "FILE", "Add the lines of a file to /etc/hosts")
-            .completed_by(Completion::files),
-        text_flag("ip", 0, "IP", "IPv4 address in its only network"),
-        text_flag("ip6", 0, "IP", "IPv6 address in its only network"),
-        text_flag("mac-address", 0, "MAC", "Ethernet address in its only network"),
-        array_flag("network", 0, "MODE",
-                   "bridge (default), none, host, ns:PATH, container:NAME, or "
-                   "NETWORK[:ip=IP,mac=MAC,alias=NAME,...] more than once")
-            .completed_by(Completion::network_modes)
-            .also("net"),
-        list_flag("network-alias", 0, "NAME", "Another name in its networks"),
-        toggle("no-hostname", 0, "Keep the image's /etc/hostname"),
-        toggle("no-hosts", 0, "Keep the image's /etc/hosts"),
-        list_flag("publish", 'p', "[[IP:][HOSTPORT]:]PORT[/udp]", "Publish a port or a range of ports"),
-        toggle("publish-all", 'P', "Publish all exposed ports on free ones of the host"),
-    }));
+inline constexpr auto network_flags =
+    grouped(FlagGroup::network,
+            std::to_array<Flag>({
+                array_flag("add-host", 0, "NAME:IP", "Add a line to /etc/hosts"),
+                list_flag("dns", 0, "IP", "Name server"),
+                list_flag("dns-option", 0, "OPTION", "Option in resolv.conf").also("dns-opt"),
+                list_flag("dns-search", 0, "DOMAIN", "Search domain"),
+                list_flag("expose", 0, "PORT[-END][/udp]", "Expose a port, for --publish-all"),
+                text_flag("hostname", 'h', "NAME", "Host name in the container"),
+                text_flag("hosts-file", 0, "FILE", "Add the lines of a file to /etc/hosts")
+                    .completed_by(Completion::files),
+                text_flag("ip", 0, "IP", "IPv4 address in its only network"),
+                text_flag("ip6", 0, "IP", "IPv6 address in its only network"),
+                text_flag("mac-address", 0, "MAC", "Ethernet address in its only network"),
+                array_flag("network", 0, "MODE",
+                           "bridge (default), none, host, container:NAME, ns:PATH or NETWORK[:ip=IP,...]")
+                    .completed_by(Completion::network_modes)
+                    .also("net"),
+                list_flag("network-alias", 0, "NAME", "Another name in its networks"),
+                toggle("no-hostname", 0, "Keep the image's /etc/hostname"),
+                toggle("no-hosts", 0, "Keep the image's /etc/hosts"),
+                list_flag("publish", 'p', "[IP:][HOST:]PORT",
+                          "Publish a port or a range: 8080:80, 127.0.0.1::53/udp"),
+                toggle("publish-all", 'P', "Publish all exposed ports on free ones of the host"),
+            }));
 
 inline constexpr auto resource_flags = grouped(
     FlagGroup::resources,

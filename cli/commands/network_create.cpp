@@ -27,9 +27,8 @@ constexpr auto flags = std::to_array<Flag>({
         .one_of("host-local none"),
     toggle("ipv6", 0, "Give addresses of both families (default unless a --subnet says otherwise)"),
     array_flag("label", 0, "NAME=VALUE", "Add a label"),
-    array_flag(
-        "opt", 'o', "NAME=VALUE",
-        "mtu=, metric=, no_default_route=, or isolate= from other networks: true (default), strict, false"),
+    array_flag("opt", 'o', "NAME=VALUE",
+               "mtu=, metric=, no_default_route=, or isolate=true (default), strict, false"),
     array_flag("route", 0, "SUBNET,GATEWAY[,METRIC]", "Add a route to its containers"),
     array_flag("subnet", 0, "SUBNET", "Addresses of the network; several, of either family"),
 });
