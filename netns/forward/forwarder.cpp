@@ -22,7 +22,7 @@ namespace knarr::netns::forward {
 namespace {
 
 // Address space; what is touched is a page or two.
-constexpr std::size_t stack_bytes = 64 * 1024;
+constexpr std::size_t stack_bytes = 128 * 1024;
 
 sys::UniqueFd duplicate(int fd) {
   if (fd < 0) return {};

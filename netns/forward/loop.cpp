@@ -23,8 +23,9 @@ Loop::Loop(sys::UniqueFd container, sys::UniqueFd engine, sys::UniqueFd control,
     : container_(std::move(container)),
       engine_(std::move(engine)),
       control_(std::move(control)),
-      tcp_(events_) {
-  tcp_.set_target(target);
+      tcp_(events_),
+      udp_(events_, container_.get(), engine_.get()) {
+  set_target(target);
 }
 
 void Loop::run() {
@@ -38,6 +39,7 @@ void Loop::run() {
     const int count = wait(events);
     for (int i = 0; i < count; ++i) dispatch(events[i]);
     tcp_.finish_round();
+    udp_.finish_round();
     if (count == 0) release_idle_memory();
     if (count > 0) holds_memory_ = true;
   }
@@ -63,6 +65,7 @@ int Loop::timeout_ms() const {
     if (limit >= 0 && (timeout < 0 || limit < timeout)) timeout = static_cast<int>(limit);
   };
   at_most(tcp_.timeout_ms());
+  at_most(udp_.timeout_ms());
   if (ending_) at_most(std::max<std::int64_t>(0, deadline_ms_ - monotonic_ms()));
   return timeout;
 }
@@ -78,14 +81,16 @@ void Loop::dispatch(const epoll_event& event) {
     case Source::upstream:
       return tcp_.handle_upstream(EventSet::object_of<Connection>(event), event.events);
     case Source::udp_listener:
+      return udp_.take_requests(EventSet::object_of<Listener>(event));
     case Source::udp_flow:
-      return;
+      return udp_.take_answers(EventSet::object_of<Flow>(event));
   }
 }
 
 void Loop::release_idle_memory() {
   if (tcp_.timeout_ms() == 0) return;
   tcp_.release_memory();
+  udp_.release_memory();
   holds_memory_ = false;
 }
 
@@ -102,14 +107,15 @@ void Loop::take_command() {
 }
 
 int Loop::obey(const Command& command) {
+  const bool udp = command.transport == Transport::udp;
   switch (command.kind) {
     case Command::Kind::publish:
-      return tcp_.add(*command.listener);
+      return udp ? udp_.add(*command.listener) : tcp_.add(*command.listener);
     case Command::Kind::withdraw:
-      tcp_.remove(*command.listener);
+      udp ? udp_.remove(*command.listener) : tcp_.remove(*command.listener);
       return 0;
     case Command::Kind::retarget:
-      tcp_.set_target(command.target);
+      set_target(command.target);
       return 0;
     case Command::Kind::reset_connections:
       tcp_.reset_connections_to(command.address);
@@ -121,6 +127,11 @@ int Loop::obey(const Command& command) {
       return 0;
   }
   return EINVAL;
+}
+
+void Loop::set_target(const Target& target) {
+  tcp_.set_target(target);
+  udp_.set_target(target);
 }
 
 void Loop::answer(int error) {

@@ -7,6 +7,7 @@
 #include "netns/forward/events.h"
 #include "netns/forward/target.h"
 #include "netns/forward/tcp_forwarder.h"
+#include "netns/forward/udp_forwarder.h"
 #include "rootless/sys/unique_fd.h"
 
 namespace knarr::netns::forward {
@@ -34,6 +35,7 @@ class Loop {
  private:
   int begin();
   int wait(epoll_event* events);
+  void set_target(const Target& target);
   void dispatch(const epoll_event& event);
   void take_command();
   int obey(const Command& command);
@@ -46,6 +48,7 @@ class Loop {
   pid_t thread_id_ = 0;
   EventSet events_;
   TcpForwarder tcp_;
+  UdpForwarder udp_;
   bool ending_ = false;
   std::int64_t deadline_ms_ = 0;
   bool holds_memory_ = false;

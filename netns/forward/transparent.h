@@ -3,8 +3,9 @@
 // forwarder connects inside that namespace from the client's address, with this mark; what the server answers
 // would leave by the default route. So (per family where it is per family):
 //   sysctl net.ipv4.tcp_fwmark_accept=1                the accepted socket has the mark of its SYN; v6, too
-//   ip rule add fwmark forward_mark lookup forward_table
-//   ip route add local default dev lo table forward_table      the answer is delivered here, to the forwarder
+//   sysctl net.ipv4.fwmark_reflect=1               so has what the kernel answers by itself: the RST of a
+//   refusal sysctl net.ipv6.fwmark_reflect=1 ip rule add fwmark forward_mark lookup forward_table ip route
+//   add local default dev lo table forward_table      the answer is delivered here, to the forwarder
 #pragma once
 
 #include <cstdint>

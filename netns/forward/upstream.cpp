@@ -18,23 +18,28 @@ bool set_option(int fd, int level, int option, int value = 1) {
   return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-bool prepare(int fd, Family family) {
+// A client may speak to two published ports, or containers, from one port of its own.
+bool allow_any_source(int fd, Family family) {
   const bool transparent = family == Family::v4 ? set_option(fd, IPPROTO_IP, IP_TRANSPARENT)
                                                 : set_option(fd, IPPROTO_IPV6, IPV6_TRANSPARENT);
-  // Connections of one client to two published ports may have one source port.
-  return transparent && set_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(forward_mark)) &&
-         set_option(fd, SOL_SOCKET, SO_REUSEADDR) && set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+  return transparent && set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+}
+
+int close_failed(int fd) {
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
 }
 
 }  // namespace
 
 int open_upstream(Family family) {
   const int fd = ::socket(domain_of(family), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || prepare(fd, family)) return fd;
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  return -1;
+  if (fd < 0) return fd;
+  const bool ready = allow_any_source(fd, family) && set_option(fd, IPPROTO_TCP, TCP_NODELAY) &&
+                     set_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(forward_mark));
+  return ready ? fd : close_failed(fd);
 }
 
 int connect_upstream(int fd, const Peer& source, const Peer& destination) {
@@ -44,6 +49,16 @@ int connect_upstream(int fd, const Peer& source, const Peer& destination) {
   if (::bind(fd, &from.any, from.size()) < 0) return errno;
   if (::connect(fd, &to.any, to.size()) < 0 && errno != EINPROGRESS) return errno;
   return 0;
+}
+
+int open_flow(const Peer& source, const Peer& destination) {
+  const Family family = destination.address.family;
+  const int fd = ::socket(domain_of(family), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return fd;
+  const SocketAddress from = to_socket_address(source), to = to_socket_address(destination);
+  const bool ready = allow_any_source(fd, family) && ::bind(fd, &from.any, from.size()) == 0 &&
+                     ::connect(fd, &to.any, to.size()) == 0;
+  return ready ? fd : close_failed(fd);
 }
 
 }  // namespace knarr::netns::forward

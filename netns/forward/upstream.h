@@ -14,6 +14,9 @@ int open_upstream(Family family);
 // errno; 0: connected or under way.
 int connect_upstream(int fd, const Peer& source, const Peer& destination);
 
+// A non-blocking UDP socket from here to there. -1 with errno.
+int open_flow(const Peer& source, const Peer& destination);
+
 // The source to take when another connection has the client's port: the address is what matters.
 inline Peer any_port(Peer source) {
   source.port = 0;

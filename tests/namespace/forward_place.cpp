@@ -20,7 +20,7 @@ const char* const container_setup = R"(
 ip link set eth0 up
 ip addr add 10.88.0.2/24 dev eth0; ip addr add 10.88.0.3/24 dev eth0; ip addr add fd00::2/64 dev eth0 nodad
 ip route add default via 10.88.0.1; ip -6 route add default via fd00::1
-echo 1 >/proc/sys/net/ipv4/tcp_fwmark_accept
+for key in ipv4/tcp_fwmark_accept ipv4/fwmark_reflect ipv6/fwmark_reflect; do echo 1 >/proc/sys/net/$key; done
 for family in -4 -6; do
   ip $family rule add fwmark $MARK lookup $TABLE
   ip $family route add local default dev lo table $TABLE

@@ -146,7 +146,7 @@ std::string peer_of(int socket_fd) {
 
 std::string receive_all(int socket_fd) {
   std::string text;
-  static thread_local char bytes[65536];
+  char bytes[65536];
   for (;;) {
     const ssize_t got = ::recv(socket_fd, bytes, sizeof bytes, 0);
     if (got < 0) return text + (text.empty() ? "" : ", ") + errno_words(errno);
