@@ -23,7 +23,10 @@ constexpr std::string_view detached_prefix = "gone";
 // Of interfaces to come: our addresses are not asked for on the wire and nobody else gives any.
 void write_container_sysctls(const Namespace& container) {
   write_net_sysctl("ipv4/tcp_fwmark_accept", "1");
+  // What the kernel answers by itself goes the same way: the reset of a connection that nobody takes.
+  write_net_sysctl("ipv4/fwmark_reflect", "1");
   if (!container.ipv6) return;
+  write_net_sysctl("ipv6/fwmark_reflect", "1");
   write_net_sysctl("ipv6/conf/default/accept_dad", "0");
   write_net_sysctl("ipv6/conf/default/accept_ra", "0");
 }
