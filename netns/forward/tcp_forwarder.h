@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Published TCP ports: takes connections in the host's namespace and goes on in the container's, from the
-// client's own address (transparent.h). Part of the forwarder's thread: nothing here throws.
+// client's own address (netns/transparent.h). Part of the forwarder's thread: nothing here throws.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "netns/forward/socket_address.h"
-#include "netns/forward/transparent.h"
+#include "netns/transparent.h"
 
 namespace knarr::netns::forward {
 namespace {
@@ -38,7 +38,7 @@ int open_upstream(Family family) {
   const int fd = ::socket(domain_of(family), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return fd;
   const bool ready = allow_any_source(fd, family) && set_option(fd, IPPROTO_TCP, TCP_NODELAY) &&
-                     set_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(forward_mark));
+                     set_option(fd, SOL_SOCKET, SO_MARK, static_cast<int>(transparent_mark));
   return ready ? fd : close_failed(fd);
 }
 

@@ -12,6 +12,7 @@
 #include <exception>
 #include <thread>
 
+#include "netns/enter.h"
 #include "netns/forward/socket_address.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
@@ -24,6 +25,23 @@ namespace forward = netns::forward;
 void write_map(const char* file, const std::string& text) {
   const sys::UniqueFd fd = sys::open_at(AT_FDCWD, file, O_WRONLY);
   sys::write_all(fd.get(), text, file);
+}
+
+void unshare_as_root(int namespaces) {
+  const std::string uid = std::to_string(::geteuid()), gid = std::to_string(::getegid());
+  if (::unshare(namespaces) < 0) throw_errno("unsharing");
+  write_map("/proc/self/setgroups", "deny");
+  write_map("/proc/self/uid_map", "0 " + uid + " 1\n");
+  write_map("/proc/self/gid_map", "0 " + gid + " 1\n");
+}
+
+void run(const std::string& command) {
+  FILE* pipe = ::popen(("exec 2>&1; PATH=$PATH:/usr/sbin:/sbin; set -e; " + command).c_str(), "re");
+  if (!pipe) throw_errno("running ", command);
+  std::string output;
+  char bytes[256];
+  while (const std::size_t got = std::fread(bytes, 1, sizeof bytes, pipe)) output.append(bytes, got);
+  if (::pclose(pipe) != 0) throw Error(concat(command, ": ", output));
 }
 
 forward::SocketAddress address_of(const std::string& address, std::uint16_t port) {
@@ -55,13 +73,14 @@ sys::UniqueFd socket_in(int netns_fd, int domain, int type) {
 
 }  // namespace
 
+void enter_user_namespace() {
+  unshare_as_root(CLONE_NEWUSER);
+}
+
 void enter_new_host() {
-  const std::string uid = std::to_string(::geteuid()), gid = std::to_string(::getegid());
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) < 0) throw_errno("unsharing");
-  write_map("/proc/self/setgroups", "deny");
-  write_map("/proc/self/uid_map", "0 " + uid + " 1\n");
-  write_map("/proc/self/gid_map", "0 " + gid + " 1\n");
-  run_in(own_netns().get(), "ip link set lo up");
+  unshare_as_root(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS);
+  // Not by a thread: for a moment after its end the process would not look like one of a single thread.
+  run("ip link set lo up");
 }
 
 void in_netns(int netns_fd, const std::function<void()>& act) {
@@ -78,28 +97,11 @@ void in_netns(int netns_fd, const std::function<void()>& act) {
 }
 
 sys::UniqueFd own_netns() {
-  return sys::open_at(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY);
-}
-
-sys::UniqueFd make_netns() {
-  sys::UniqueFd made;
-  std::thread([&] {
-    if (::unshare(CLONE_NEWNET) == 0) made = own_netns();
-  }).join();
-  if (!made) throw_errno("making a network namespace");
-  run_in(made.get(), "ip link set lo up");
-  return made;
+  return netns::open_own_network_namespace();
 }
 
 void run_in(int netns_fd, const std::string& command) {
-  in_netns(netns_fd, [&] {
-    FILE* pipe = ::popen(("exec 2>&1; PATH=$PATH:/usr/sbin:/sbin; set -e; " + command).c_str(), "re");
-    if (!pipe) throw_errno("running ", command);
-    std::string output;
-    char bytes[256];
-    while (const std::size_t got = std::fread(bytes, 1, sizeof bytes, pipe)) output.append(bytes, got);
-    if (::pclose(pipe) != 0) throw Error(concat(command, ": ", output));
-  });
+  in_netns(netns_fd, [&] { run(command); });
 }
 
 sys::UniqueFd listen_in(int netns_fd, const std::string& address, std::uint16_t port, int type, int backlog) {

@@ -13,10 +13,11 @@ namespace knarr::test {
 
 // Makes this process root of new user and network namespaces.
 void enter_new_host();
+// Of a user namespace only: without a capability over the network namespace.
+void enter_user_namespace();
 
 // Runs `act` in a thread that is in the namespace; what it throws is thrown here.
 void in_netns(int netns_fd, const std::function<void()>& act);
-sys::UniqueFd make_netns();
 sys::UniqueFd own_netns();
 
 // Runs a shell command in the namespace; throws with its output.
