@@ -196,13 +196,17 @@ void apply_link(Namespace& engine, Namespace& container, const Link& link) {
   if (!existed) pair = create_pair(engine, container, link, bridge->index, act);
   mend_outside(engine, *pair.outside, link, bridge->index, act);
   mend_inside(container, *pair.inside, link, act);
-  apply_addresses(container.route, pair.inside->index,
-                  {link.addresses, static_cast<std::size_t>(link.address_count)}, act,
-                  ForeignAddresses::remove);
+  wait_until_running(container.route, pair.inside->index);
+  wait_until_running(engine.route, pair.outside->index);
+  wait_until_running(engine.route, bridge->index);
+  const AddressResult addresses = apply_addresses(
+      container.route, pair.inside->index, {link.addresses, static_cast<std::size_t>(link.address_count)},
+      act, ForeignAddresses::remove);
   const std::span routes(link.routes, static_cast<std::size_t>(link.route_count));
   if (existed) remove_stale_routes(container, *pair.inside, routes, act);
   for (const Route& route : routes) {
-    if (route.destination.address.family == Family::v4 || container.ipv6)
+    const bool refused = !container.ipv6 || addresses == AddressResult::no_ipv6;
+    if (route.destination.address.family == Family::v4 || !refused)
       add_route(container, *pair.inside, route, act);
   }
 }

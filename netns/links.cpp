@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netns/links.h"
 
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -42,6 +43,8 @@ LinkInfo read_link(Bytes payload) {
   const Bytes attributes = netlink::attributes_after(payload, sizeof *header);
   link.index = header->ifi_index;
   link.up = (header->ifi_flags & IFF_UP) != 0;
+  const auto state = netlink::find_attribute(attributes, IFLA_OPERSTATE);
+  link.running = state && netlink::read_value<std::uint8_t>(*state) == IF_OPER_UP;
   link.name = netlink::find_string(attributes, IFLA_IFNAME);
   link.mtu = netlink::find_u32(attributes, IFLA_MTU).value_or(0);
   link.master = static_cast<int>(netlink::find_u32(attributes, IFLA_MASTER).value_or(0));
@@ -181,6 +184,15 @@ void change_link(netlink::Socket& route, int index, const LinkChange& change, st
       message.nest(AF_INET6, [&] { message.put_u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); });
     });
   route.request(std::move(message), act);
+}
+
+void wait_until_running(netlink::Socket& route, int index) {
+  constexpr timespec pause{0, 200'000};
+  for (int attempt = 0; attempt < 5000; ++attempt) {
+    const auto link = find_link(route, index);
+    if (!link || link->running) return;
+    ::nanosleep(&pause, nullptr);
+  }
 }
 
 void delete_link(netlink::Socket& route, int index) {

@@ -20,9 +20,10 @@ struct LinkInfo {
   std::string kind;  // "bridge", "veth", ...; empty for hardware and lo
   MacAddress mac{};
   std::uint32_t mtu = 0;
-  bool up = false;  // IFF_UP
-  int master = 0;   // the bridge's index; 0: none
-  int peer = 0;     // of a veth: the other end's index, in whatever namespace that is
+  bool up = false;       // IFF_UP
+  bool running = false;  // and packets pass (IF_OPER_UP)
+  int master = 0;        // the bridge's index; 0: none
+  int peer = 0;          // of a veth: the other end's index, in whatever namespace that is
 };
 std::vector<LinkInfo> list_links(netlink::Socket& route);
 std::optional<LinkInfo> find_link(netlink::Socket& route, const std::string& name);
@@ -57,6 +58,11 @@ struct LinkChange {
   bool without_link_local = false;  // it makes itself no IPv6 address
 };
 void change_link(netlink::Socket& route, int index, const LinkChange& change, std::string_view act);
+
+// A link that came up passes packets only when the kernel's link watch has seen it, which it does later: the
+// first ones would be lost, and TCP tries again after a second. Linux 6.9 and later do it for who asks about
+// the link; else it takes some milliseconds. Gives up after a second: that is a delay and no failure.
+void wait_until_running(netlink::Socket& route, int index);
 
 // Deletes it, and with a veth its peer. Waits for all CPUs to be done with it: 7 to 40 ms. Missing is fine.
 void delete_link(netlink::Socket& route, int index);

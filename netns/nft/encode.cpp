@@ -21,6 +21,8 @@ using netlink::Message;
 // keeps the number, for nft to list the set.
 constexpr std::uint32_t ifname_type = 41;
 constexpr std::uint32_t pair_type = ifname_type << 6 | ifname_type;
+// Also for nft alone (libnftnl's udata.h): type, length, and 1 for the host's byte order.
+constexpr std::uint8_t key_byte_order[] = {0, 4, 1, 0, 0, 0};
 
 Message make(std::uint16_t type, std::uint16_t flags) {
   return {static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type), flags,
@@ -73,6 +75,7 @@ Message new_set(std::string_view table, std::string_view set, SetOf of, std::uin
   message.put_be32(NFTA_SET_KEY_TYPE, of == SetOf::names ? ifname_type : pair_type);
   message.put_be32(NFTA_SET_KEY_LEN, of == SetOf::names ? interface_name_size : 2 * interface_name_size);
   message.put_be32(NFTA_SET_ID, id);
+  if (of == SetOf::names) message.put(NFTA_SET_USERDATA, key_byte_order, sizeof key_byte_order);
   return message;
 }
 
