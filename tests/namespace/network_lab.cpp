@@ -86,12 +86,15 @@ std::string in_new_network(const std::function<std::string()>& body) {
   return Child([&] {
            if (user) become(*user);
            const uid_t uid = ::getuid();
+           const gid_t gid = ::getgid();
            if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) throw_errno("creating namespaces");
            const auto write_self = [](const char* name, const std::string& text) {
              sys::write_all(sys::open_at(AT_FDCWD, std::string("/proc/self/") + name, O_WRONLY).get(), text,
                             name);
            };
+           write_self("setgroups", "deny");
            write_self("uid_map", concat("0 ", uid, " 1"));
+           write_self("gid_map", concat("0 ", gid, " 1"));
            return body();
          })
       .answer();

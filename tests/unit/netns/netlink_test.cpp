@@ -134,26 +134,17 @@ TEST(NftEncode, AnElementsKeyIsTheWholeRegister) {
 
 TEST(NftEncode, ARuleIsItsExpressionsInOrder) {
   EXPECT_EQ(hex(nft::Rule("t", "c").masquerade().drop().finish().bytes()).substr(40),
-            "06000100"
-            "74000000"
-            "06000200"
-            "63000000"
-            "50000480"
+            "0600010074000000"
+            "0600020063000000"
+            "48000480"
             "14000180"
-            "09000100"
-            "6d61737100000000"
+            "090001006d61737100000000"  // masq
             "04000280"
-            "38000180"
-            "0e000100"
-            "696d6d6564696174650000"
-            "00"
-            "24000280"
-            "08000100"
-            "00000000"
-            "18000280"
-            "14000280"
-            "08000100"
-            "00000000");
+            "30000180"
+            "0e000100696d6d656469617465000000"  // immediate
+            "1c000280"
+            "0800010000000000"                          // NFT_REG_VERDICT
+            "10000280" "0c000280" "0800010000000000");  // NF_DROP
 }
 
 TEST(BridgeMac, FollowsFromTheNameAndIsLocal) {
