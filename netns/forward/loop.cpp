@@ -16,6 +16,8 @@ namespace {
 constexpr int max_events = 64;
 // After this long without work the memory is given back.
 constexpr int idle_ms = 1000;
+// So long the end of a dead container's connections may take to show.
+constexpr int quiet_ms = 200;
 
 }  // namespace
 
@@ -40,6 +42,7 @@ void Loop::run() {
     for (int i = 0; i < count; ++i) dispatch(events[i]);
     tcp_.finish_round();
     udp_.finish_round();
+    if (count == 0 && ending_) tcp_.reset_quiet();
     if (count == 0) release_idle_memory();
     if (count > 0) holds_memory_ = true;
   }
@@ -66,7 +69,7 @@ int Loop::timeout_ms() const {
   };
   at_most(tcp_.timeout_ms());
   at_most(udp_.timeout_ms());
-  if (ending_) at_most(std::max<std::int64_t>(0, deadline_ms_ - monotonic_ms()));
+  if (ending_) at_most(std::clamp<std::int64_t>(deadline_ms_ - monotonic_ms(), 0, quiet_ms));
   return timeout;
 }
 

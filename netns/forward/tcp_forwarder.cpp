@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netns/forward/tcp_forwarder.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,15 +35,6 @@ void note_events(Side& side, std::uint32_t events) {
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP)) side.readable = true;
   if (events & (EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP)) side.ask_again = true;
   if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) side.writable = true;
-}
-
-// FIN or RST has come, read or not.
-bool peer_has_ended(int fd) {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  return ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ||
-         (info.tcpi_state != TCP_ESTABLISHED && info.tcpi_state != TCP_FIN_WAIT1 &&
-          info.tcpi_state != TCP_FIN_WAIT2);
 }
 
 bool is_exhaustion(int error) {
@@ -258,12 +247,20 @@ void TcpForwarder::finish_round() {
 void TcpForwarder::end_with_container() {
   for (Connection *at = alive_.first(), *next; at; at = next) {
     next = at->links.next;
-    if (at->connecting || !peer_has_ended(at->upstream.fd)) {
+    if (at->connecting) {
       reset(*at);
-      continue;
+    } else {
+      refuse_request(*at);
+      run(*at);
     }
-    refuse_request(*at);
-    run(*at);
+  }
+}
+
+void TcpForwarder::reset_quiet() {
+  for (Connection *at = alive_.first(), *next; at; at = next) {
+    next = at->links.next;
+    const bool pending = at->answer.rest || at->answer.piped != 0 || !at->client.writable;
+    if (!pending) reset(*at);
   }
 }
 

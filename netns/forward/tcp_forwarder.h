@@ -48,9 +48,11 @@ class TcpForwarder {
   // How long the next round may wait for events; -1: for ever.
   int timeout_ms() const;
 
-  // The container is dead. What it has sent before still reaches the clients, whatever it has left open is
-  // reset.
+  // The container is dead: of each connection the end is here, or behind what it had sent before. Only that
+  // is still delivered.
   void end_with_container();
+  // Connections that neither ended nor wait for their client: somebody else holds them open.
+  void reset_quiet();
   void reset_all();
 
   bool idle() const { return alive_.empty(); }

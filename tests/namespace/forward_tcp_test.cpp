@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -6,11 +7,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <thread>
 #include <vector>
 
+#include "netns/forward/socket_address.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
+#include "rootless/sys/process.h"
 #include "tests/namespace/forward_place.h"
 #include "tests/namespace/user_child.h"
 
@@ -281,6 +285,192 @@ TEST(ForwardTcp, AThousandConnectionsEachGetTheirOwn) {
     return std::to_string(right);
   });
   EXPECT_EQ(answer, "1000");
+}
+
+// ---- changes while it runs ----
+
+TEST(ForwardTcp, NewConnectionsGoToTheNewAddressAndOldOnesGoOn) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
+    const sys::UniqueFd first = listen_in(place.container.get(), container_v4, server_port, SOCK_STREAM);
+    const sys::UniqueFd second = listen_in(place.container.get(), second_v4, server_port, SOCK_STREAM);
+    const std::uint16_t port = ForwardPlace::publish(forwarder, server_port);
+    const sys::UniqueFd old_client = connect_in(place.client.get(), host_v4, port, SOCK_STREAM);
+    const sys::UniqueFd old_server = accept_from(first.get());
+    forwarder.retarget(ForwardPlace::target(true, true, second_v4));
+    const sys::UniqueFd new_client = connect_in(place.client.get(), host_v4, port, SOCK_STREAM);
+    const sys::UniqueFd new_server = accept_from(second.get());
+    send_text(old_client.get(), "old");
+    send_text(new_client.get(), "new");
+    return receive_some(old_server.get()) + ' ' + receive_some(new_server.get());
+  });
+  EXPECT_EQ(answer, "old new");
+}
+
+TEST(ForwardTcp, ConnectionsToAnAddressThatWentAreReset) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
+    const Conversation talk(place, forwarder);
+    forwarder.reset_connections_to(*parse_ip(second_v4));
+    send_text(talk.client.get(), "still there");
+    const std::string before = receive_some(talk.server.get());
+    forwarder.reset_connections_to(*parse_ip(container_v4));
+    return before + ", " + receive_all(talk.client.get());
+  });
+  EXPECT_EQ(answer, "still there, connection reset by peer");
+}
+
+TEST(ForwardTcp, WithoutAnAddressClientsAreRefused) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
+    const std::uint16_t port = ForwardPlace::publish(forwarder, server_port);
+    forwarder.retarget({});
+    return receive_all(connect_in(place.client.get(), host_v4, port, SOCK_STREAM).get());
+  });
+  EXPECT_EQ(answer, "connection reset by peer");
+}
+
+TEST(ForwardTcp, AWithdrawnPortIsRefusedAndItsConnectionsGoOn) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
+    const Conversation talk(place, forwarder);
+    while (!forwarder.ports().empty()) forwarder.withdraw(forwarder.ports().back().socket.get());
+    std::string refused = "taken";
+    try {
+      connect_in(place.client.get(), host_v4, talk.port, SOCK_STREAM);
+    } catch (const SysError& error) {
+      refused = errno_words(error.code());
+    }
+    send_text(talk.client.get(), "goes on");
+    return refused + ", " + receive_some(talk.server.get());
+  });
+  EXPECT_EQ(answer, "connection refused, goes on");
+}
+
+// ---- the container's death ----
+
+TEST(ForwardTcp, AtTheEndOpenConnectionsAreReset) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
+    const Conversation talk(place, forwarder);
+    forwarder.end(5000);
+    sys::require_single_thread("looking");
+    return receive_all(talk.client.get());
+  });
+  EXPECT_EQ(answer, "connection reset by peer");
+}
+
+TEST(ForwardTcp, WhatTheContainerSentBeforeItsEndArrives) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
+    Conversation talk(place, forwarder);
+    // More than the buffers on the way hold: the client has to read while the forwarder ends.
+    const std::string sent = pattern(24 << 20, 5);
+    std::thread server([&] {
+      send_text(talk.server.get(), sent);
+      talk.server.reset();
+    });
+    std::string got(1 << 20, '\0');
+    ::recv(talk.client.get(), got.data(), got.size(), MSG_WAITALL);
+    std::thread client([&] { got += receive_all(talk.client.get()); });
+    server.join();
+    forwarder.end(10000);
+    client.join();
+    return got == sent ? "whole" : concat("damaged: ", got.size());
+  });
+  EXPECT_EQ(answer, "whole");
+}
+
+TEST(ForwardTcp, AClientThatDoesNotReadHoldsUpTheEndOnlyAsLongAsToldTo) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
+    Conversation talk(place, forwarder);
+    const int little = 65536;
+    ::setsockopt(talk.client.get(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+    const timeval short_patience{0, 300'000};
+    ::setsockopt(talk.server.get(), SOL_SOCKET, SO_SNDTIMEO, &short_patience, sizeof short_patience);
+    try {
+      send_text(talk.server.get(), std::string(64 << 20, 'x'));
+    } catch (const SysError&) {
+    }
+    talk.server.reset();
+    forwarder.end(100);
+    return receive_all(talk.client.get()).find("reset") != std::string::npos ? "reset" : "ended";
+  });
+  EXPECT_EQ(answer, "reset");
+}
+
+// ---- limits ----
+
+std::int64_t cpu_ms() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return std::int64_t{used.tv_sec} * 1000 + used.tv_nsec / 1'000'000;
+}
+
+TEST(ForwardTcp, WithoutDescriptorsClientsWaitAndNothingSpins) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
+    const sys::UniqueFd listener = listen_in(place.container.get(), "0.0.0.0", server_port, SOCK_STREAM);
+    const std::uint16_t port = ForwardPlace::publish(forwarder, server_port);
+    rlimit limit;
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const rlimit none{3, limit.rlim_max};
+    const sys::UniqueFd early = connect_in(place.client.get(), host_v4, port, SOCK_STREAM);
+    const sys::UniqueFd early_server = accept_from(listener.get());
+    const SocketAddress to = to_socket_address({*parse_ip(host_v4), port});
+    sys::UniqueFd late;
+    in_netns(place.client.get(), [&] { late.reset(::socket(AF_INET, SOCK_STREAM, 0)); });
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    const std::int64_t before = cpu_ms();
+    const bool connected = ::connect(late.get(), &to.any, to.size()) == 0;
+    send_text(late.get(), "late");
+    send_text(early.get(), "early");
+    const std::string heard = receive_some(early_server.get());
+    ::usleep(500'000);
+    const bool spun = cpu_ms() - before > 250;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    const std::string after = receive_some(accept_from(listener.get()).get());
+    return concat(connected ? "waits, " : "refused, ", heard, ", ", spun ? "spins, " : "rests, ", after);
+  });
+  EXPECT_EQ(answer, "waits, early, rests, late");
+}
+
+// Of this process alone, in KiB.
+int private_memory() {
+  const std::string rollup = sys::read_file(AT_FDCWD, "/proc/self/smaps_rollup");
+  int sum = 0;
+  for (const char* field : {"Private_Clean:", "Private_Dirty:"}) {
+    sum += std::stoi(rollup.substr(rollup.find(field) + std::strlen(field)));
+  }
+  return sum;
+}
+
+void do_much(ForwardPlace& place, Forwarder& forwarder) {
+  const Conversation talk(place, forwarder);
+  std::thread sender([&] {
+    for (int i = 0; i < 64; ++i) send_text(talk.client.get(), std::string(1 << 20, 'x'));
+    ::shutdown(talk.client.get(), SHUT_WR);
+  });
+  char bytes[65536];
+  while (::recv(talk.server.get(), bytes, sizeof bytes, 0) > 0) {
+  }
+  sender.join();
+  std::vector<sys::UniqueFd> open;
+  for (int i = 0; i < 200; ++i) {
+    open.push_back(connect_in(place.client.get(), host_v4, talk.port, SOCK_STREAM));
+  }
+}
+
+TEST(ForwardTcp, AfterWorkTheMemoryIsGivenBack) {
+  const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& first) {
+    do_much(place, first);  // now the test itself holds all it will
+    first.end(0);
+    const int before = private_memory();
+    Forwarder second(place.container.get(), place.engine.get(), ForwardPlace::target());
+    do_much(place, second);
+    int after = 0;
+    for (int i = 0; i < 100; ++i) {
+      after = private_memory() - before;
+      if (after <= 100) break;
+      ::usleep(50'000);
+    }
+    std::fprintf(stderr, "%d KiB\n", after);
+    return after <= 100 ? "little" : concat(after, " KiB");
+  });
+  EXPECT_EQ(answer, "little");
 }
 
 }  // namespace
