@@ -144,7 +144,6 @@ int DatagramBatch::receive(int socket_fd) {
   iovec parts[capacity];
   Control controls[capacity];
   for (int i = 0; i < capacity; ++i) {
-    datagrams_[i] = {};
     parts[i] = {buffer_ + static_cast<std::size_t>(i) * datagram_size, datagram_size};
     messages[i].msg_hdr = {.msg_name = &datagrams_[i].sender,
                            .msg_namelen = sizeof(SocketAddress),
@@ -158,6 +157,8 @@ int DatagramBatch::receive(int socket_fd) {
   for (int i = 0; i < count; ++i) {
     datagrams_[i].bytes = static_cast<char*>(parts[i].iov_base);
     datagrams_[i].size = messages[i].msg_len;
+    datagrams_[i].segment = 0;
+    datagrams_[i].local = {};
     read_control(messages[i].msg_hdr, datagrams_[i]);
   }
   return std::max(count, 0);

@@ -120,17 +120,23 @@ void Forwarder::reset_connections_to(const IpAddress& address) {
 
 void Forwarder::end(int grace_ms) {
   if (!loop_) return;
-  while (!ports_.empty()) withdraw(ports_.back().socket.get());
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    ask({.kind = Command::Kind::withdraw, .transport = ports_[i].transport, .listener = listeners_[i].get()});
+  }
+  ports_.clear();
   const Command command{.kind = Command::Kind::end, .grace_ms = grace_ms};
   ::send(control_.get(), &command, sizeof command, MSG_NOSIGNAL);
   join(thread_, loop_->thread_id());
   loop_.reset();
 }
 
-void Forwarder::tell(const Command& command, const char* act) {
+int Forwarder::ask(const Command& command) {
   const ssize_t sent = ::send(control_.get(), &command, sizeof command, MSG_NOSIGNAL);
-  const int error = sent < 0 ? errno : receive_answer(control_.get());
-  if (error != 0) throw SysError(error, act);
+  return sent < 0 ? errno : receive_answer(control_.get());
+}
+
+void Forwarder::tell(const Command& command, const char* act) {
+  if (const int error = ask(command)) throw SysError(error, act);
 }
 
 }  // namespace knarr::netns::forward

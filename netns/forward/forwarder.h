@@ -59,6 +59,7 @@ class Forwarder {
   void end(int grace_ms);
 
  private:
+  int ask(const Command& command);
   void tell(const Command& command, const char* act);
 
   std::unique_ptr<Loop> loop_;

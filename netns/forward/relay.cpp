@@ -43,7 +43,7 @@ class Mover {
       const Step delivered = deliver();
       if (delivered == Step::failed) return Progress::receiver_failed;
       if (delivered == Step::blocked) return Progress::waits;
-      if (direction_.ended) return pass_on_end();
+      if (direction_.ended) return end();
       // Not reading is what makes the sender stop.
       if (!sender_.readable || !receiver_.writable) return Progress::waits;
       if (moved >= turn_bytes) return Progress::goes_on;
@@ -142,12 +142,9 @@ class Mover {
     if (direction_.pipe.read_fd >= 0) memory_.give_back(std::exchange(direction_.pipe, {}));
   }
 
-  Progress pass_on_end() {
-    if (!direction_.closed) {
-      direction_.closed = true;
-      give_back_pipe();
-      ::shutdown(receiver_.fd, SHUT_WR);
-    }
+  Progress end() {
+    direction_.delivered = true;
+    give_back_pipe();
     return Progress::waits;
   }
 

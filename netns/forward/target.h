@@ -23,7 +23,8 @@ struct Endpoint {
 // then both address and gateway.
 struct Target {
   std::optional<Endpoint> v4, v6;
-  bool keep_client = true;  // false: everything comes from the gateway
+  bool keep_client = true;      // false: everything comes from the gateway
+  bool keep_udp_client = true;  // false where answers would not come back (Firewall::transparent)
   bool operator==(const Target&) const = default;
 
   // The one a client of this family is served by: its own family's if there is one, else the other's.

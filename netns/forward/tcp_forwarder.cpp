@@ -20,6 +20,10 @@ constexpr int accept_pause_ms = 100;
 // Edge-triggered, told once: no call when a direction stops and goes on.
 constexpr std::uint32_t connection_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
+void pass_on_end(Side& receiver) {
+  if (!std::exchange(receiver.told_end, true)) ::shutdown(receiver.fd, SHUT_WR);
+}
+
 void close_fd(int& fd) {
   if (fd >= 0) ::close(std::exchange(fd, -1));
 }
@@ -180,9 +184,11 @@ void TcpForwarder::run(Connection& connection) {
       answered == Progress::receiver_failed) {
     return reset(connection);
   }
-  if (connection.answer.closed && (connection.request.closed || connection.request_refused)) {
+  if (connection.answer.delivered && (connection.request.delivered || connection.request_refused)) {
     return finish(connection);
   }
+  if (connection.request.delivered) pass_on_end(connection.upstream);
+  if (connection.answer.delivered) pass_on_end(connection.client);
   if (asked == Progress::goes_on || answered == Progress::goes_on) give_turn(connection);
 }
 

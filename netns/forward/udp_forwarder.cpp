@@ -49,7 +49,7 @@ void UdpForwarder::remove(Listener& listener) {
 void UdpForwarder::set_target(const Target& target) {
   target_ = target;
   // A container without a network has no way back to the client's address.
-  if (engine_fd_ < 0) target_.keep_client = false;
+  if (engine_fd_ < 0 || !target.keep_udp_client) target_.keep_client = false;
   end_all([](const Flow&) { return true; });
 }
 

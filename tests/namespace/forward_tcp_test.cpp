@@ -467,7 +467,6 @@ TEST(ForwardTcp, AfterWorkTheMemoryIsGivenBack) {
       if (after <= 100) break;
       ::usleep(50'000);
     }
-    std::fprintf(stderr, "%d KiB\n", after);
     return after <= 100 ? "little" : concat(after, " KiB");
   });
   EXPECT_EQ(answer, "little");

@@ -93,6 +93,12 @@ TEST(ForwardUdp, AClientOfTheOtherFamilyIsSeenAsTheGateway) {
               StartsWith("answer to ask 10.88.0.1:"));
 }
 
+TEST(ForwardUdp, WithoutAWayBackEverybodyIsSeenAsTheGateway) {
+  Target target = ForwardPlace::target();
+  target.keep_udp_client = false;
+  EXPECT_THAT(client_seen("0.0.0.0", true, host_v4, target), StartsWith("answer to ask 10.88.0.1:"));
+}
+
 TEST(ForwardUdp, AnswersComeFromTheAddressThatWasAsked) {
   const std::string answer = with_forwarder([](ForwardPlace& place, Forwarder& forwarder) {
     run_in(place.host.get(), "ip addr add 192.0.2.77/24 dev wire");
