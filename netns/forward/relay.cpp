@@ -83,6 +83,7 @@ class Mover {
     const ssize_t sent = ::send(receiver_.fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     const Step step = step_of(sent);
     if (step == Step::blocked) receiver_.writable = false;
+    if (step == Step::moved) direction_.began = true;
     if (step == Step::moved) count += static_cast<Count>(sent);
     return step;
   }

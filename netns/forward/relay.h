@@ -30,6 +30,7 @@ struct Side {
   int fd = -1;
   bool readable = false;
   bool writable = true;
+  bool watched_for_room = false;  // the event set tells when it is writable again
   bool told_end = false;
   bool ask_again =
       false;  // the peer has said its last, or something urgent: a short read is not all there is
@@ -41,6 +42,7 @@ struct Direction {
   Pipe pipe;
   std::uint32_t piped = 0;  // bytes in the pipe
   bool bulk = false;
+  bool began = false;            // something was delivered
   bool ended = false;            // the sender's end was read
   bool delivered = false;        // and all before it has been passed on: the end can be
   bool ends_with_reset = false;  // known from the other direction, which took the error

@@ -17,8 +17,9 @@ namespace {
 constexpr int max_accepts_at_once = 32;
 // New clients wait in the kernel's queue for so long when there is no descriptor or memory for them.
 constexpr int accept_pause_ms = 100;
-// Edge-triggered, told once: no call when a direction stops and goes on.
-constexpr std::uint32_t connection_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+// Edge-triggered, told once: no call when a direction stops and goes on. Room to write is told from when it
+// first lacks; most connections never come to that.
+constexpr std::uint32_t connection_events = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
 void pass_on_end(Side& receiver) {
   if (!std::exchange(receiver.told_end, true)) ::shutdown(receiver.fd, SHUT_WR);
@@ -138,9 +139,22 @@ void TcpForwarder::start(Connection& connection, const Peer& client, const Endpo
                 ? errno
                 : connect_upstream(connection.upstream.fd, any_port(source), destination);
   }
-  if (error != 0 || !events_.add(connection.upstream.fd, connection_events, &connection, Source::upstream)) {
-    reset(connection);
-  }
+  if (error != 0 || !greet(connection)) reset(connection);
+}
+
+// Often the client has spoken already and the server, which is local, has accepted: then no event needs to
+// tell either.
+bool TcpForwarder::greet(Connection& connection) {
+  Side &client = connection.client, &upstream = connection.upstream;
+  client.readable = true;
+  const Progress asked = relay(client, upstream, connection.request, memory_);
+  if (asked == Progress::sender_failed || asked == Progress::receiver_failed) return false;
+  connection.connecting = upstream.watched_for_room = !connection.request.began;
+  const std::uint32_t connected = connection.connecting ? std::uint32_t{EPOLLOUT} : 0;
+  if (!events_.add(upstream.fd, connection_events | connected, &connection, Source::upstream)) return false;
+  if (!events_.add(client.fd, connection_events, &connection, Source::client)) return false;
+  if (!connection.connecting) run(connection);
+  return true;
 }
 
 void TcpForwarder::pause_listening() {
@@ -159,7 +173,7 @@ void TcpForwarder::resume_listening() {
 void TcpForwarder::handle_client(Connection& connection, std::uint32_t events) {
   if (connection.dead) return;
   note_events(connection.client, events);
-  run(connection);
+  if (!connection.connecting) run(connection);
 }
 
 void TcpForwarder::handle_upstream(Connection& connection, std::uint32_t events) {
@@ -169,9 +183,6 @@ void TcpForwarder::handle_upstream(Connection& connection, std::uint32_t events)
     if (events & (EPOLLERR | EPOLLHUP)) return reset(connection);
     if (!(events & EPOLLOUT)) return;
     connection.connecting = false;
-    if (!events_.add(connection.client.fd, connection_events, &connection, Source::client)) {
-      return reset(connection);
-    }
   }
   note_events(connection.upstream, events);
   run(connection);
@@ -189,7 +200,15 @@ void TcpForwarder::run(Connection& connection) {
   }
   if (connection.request.delivered) pass_on_end(connection.upstream);
   if (connection.answer.delivered) pass_on_end(connection.client);
+  watch_for_room(connection.upstream, connection, Source::upstream);
+  watch_for_room(connection.client, connection, Source::client);
   if (asked == Progress::goes_on || answered == Progress::goes_on) give_turn(connection);
+}
+
+void TcpForwarder::watch_for_room(Side& side, Connection& connection, Source source) {
+  if (side.writable || std::exchange(side.watched_for_room, true)) return;
+  // Told at once if there is some by now.
+  events_.change(side.fd, connection_events | EPOLLOUT, &connection, source);
 }
 
 // A server that takes no more may have answered before: the client gets that, and only then the reset.

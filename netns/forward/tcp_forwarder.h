@@ -62,12 +62,14 @@ class TcpForwarder {
   bool accept_one(Listener& listener);
   int upstream_socket(Family family);
   void start(Connection& connection, const Peer& client, const Endpoint& endpoint, std::uint16_t port);
+  bool greet(Connection& connection);
   void pause_listening();
   void resume_listening();
 
   void run(Connection& connection);
   Progress run_request(Connection& connection);
   void refuse_request(Connection& connection);
+  void watch_for_room(Side& side, Connection& connection, Source source);
   void give_turn(Connection& connection);
 
   void finish(Connection& connection);
