@@ -47,7 +47,7 @@ bool is_same_namespace(int one_fd, int other_fd) {
 Netd::Netd(std::string directory, std::vector<DnsSockets> networks)
     : directory_(std::move(directory)),
       files_(make_networks_directory(directory_)),
-      server_(loop_, NameFiles(make_networks_directory(directory_)), "/etc/resolv.conf"),
+      server_(loop_, NameFiles(make_networks_directory(directory_)), resolv_conf_path),
       engine_(netns::open_namespace(netd_netns_fd, netns::Filtering::no)) {
   for (DnsSockets& network : networks) server_.serve(network.network, std::move(network.sockets));
   open_missing_sockets();

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/netd/confine.h"
 #include "engine/netd/control.h"
 #include "engine/netd/netd.h"
 #include "engine/netd/way_out_runner.h"
@@ -69,6 +70,7 @@ void serve(Arguments arguments) {
   netns::forward::raise_descriptor_limit();
   netd::Netd netd(arguments.directory, std::move(arguments.networks));
   if (way_out > 0) netd.watch_way_out(way_out);
+  netd::confine(arguments.directory, netd::resolv_conf_path);
   netd.run();
 }
 

@@ -13,6 +13,8 @@
 
 namespace knarr::engine::netd {
 
+constexpr const char* resolv_conf_path = "/etc/resolv.conf";
+
 struct Nameserver {
   netns::IpAddress address;
   std::string zone;  // of a link-local address, an interface
