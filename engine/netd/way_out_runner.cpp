@@ -209,6 +209,8 @@ void Runner::start_program() {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    // Pasta of 2023 takes the old disposition for an error when it is not the default.
+    ::signal(SIGPIPE, SIG_DFL);
     ::execv(argv[0], argv.data());
     say(concat("running ", argv[0], ": ", errno_words(errno)));
     return 127;
