@@ -36,6 +36,8 @@ netlink::Answer add_everything_local(netlink::Socket& route, std::uint8_t domain
   Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, header);
   message.put_u32(RTA_TABLE, transparent_table);
   message.put_u32(RTA_OIF, loopback_index);
+  // Servers answer published ports within the machine: pacing for a network (bbr) would only cost.
+  message.nest(RTA_METRICS, [&] { message.put_string(RTAX_CC_ALGO, "reno"); });
   return route.ask(std::move(message));
 }
 
