@@ -42,16 +42,6 @@ std::string address_with_prefix(const netns::Subnet& subnet) {
 
 // ---- the command line ----
 
-bool knows(const std::string& help, const std::string& option) {
-  for (std::size_t at = help.find(option); at != std::string::npos; at = help.find(option, at + 1)) {
-    const std::size_t end = at + option.size();
-    if (end == help.size() || help[end] == ' ' || help[end] == '\t' || help[end] == '\n' ||
-        help[end] == ',' || help[end] == '=')
-      return true;
-  }
-  return false;
-}
-
 using Words = std::vector<std::string>;
 
 void append(Words& words, std::initializer_list<const char*> more) {
@@ -61,8 +51,8 @@ void append(Words& words, std::initializer_list<const char*> more) {
 // Its link address never changes, so that what the kernel knows of the gateway is true of the next one, too.
 constexpr const char* pasta_mac = "02:6b:6e:61:72:72";
 
-Words plan_pasta(const WayOutProgram& program, const std::string& help, const std::string& netns_path,
-                 const HostFamilies& host) {
+// Options that all versions have: what a container must not reach cannot depend on a text for people.
+Words plan_pasta(const WayOutProgram& program, const std::string& netns_path, const HostFamilies& host) {
   const WayOutAddresses addresses = way_out_addresses(program.kind);
   Words words{program.path, "--foreground", "--quiet"};
   append(words, {"--ns-ifname", way_out_interface, "--mac-addr", pasta_mac});
@@ -76,20 +66,14 @@ Words plan_pasta(const WayOutProgram& program, const std::string& help, const st
   if (!host.v6) append(words, {"--ipv4-only"});
   if (!host.v4) append(words, {"--ipv6-only"});
   append(words, {"--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none"});
-  for (const char* option : {"--no-map-gw", "--no-dhcp", "--no-dhcpv6", "--no-ndp", "--no-ra"}) {
-    if (knows(help, option)) words.push_back(option);
-  }
+  append(words, {"--no-map-gw", "--no-dhcp", "--no-dhcpv6", "--no-ra"});
   append(words, {"--netns-only", "--netns", netns_path.c_str()});
   return words;
 }
 
-Words plan_slirp(const WayOutProgram& program, const std::string& help, const std::string& netns_path,
-                 const HostFamilies& host) {
-  Words words{program.path, "--mtu=65520"};
-  // The host's loopback services are not for containers.
-  if (knows(help, "--disable-host-loopback")) words.push_back("--disable-host-loopback");
-  if (knows(help, "--disable-dns")) words.push_back("--disable-dns");
-  if (host.v6 && knows(help, "--enable-ipv6")) words.push_back("--enable-ipv6");
+Words plan_slirp(const WayOutProgram& program, const std::string& netns_path, const HostFamilies& host) {
+  Words words{program.path, "--mtu=65520", "--disable-host-loopback"};
+  if (host.v6) words.push_back("--enable-ipv6");
   append(words, {"--netns-type=path", netns_path.c_str(), way_out_interface});
   return words;
 }
@@ -120,7 +104,6 @@ class Runner {
   const std::string directory_;
   const std::string netns_path_;
   const WayOutProgram program_;
-  std::string help_;
   EventLoop loop_;
   sys::UniqueFd signals_, routes_;
   pid_t pid_ = -1;
@@ -199,7 +182,7 @@ void Runner::start_program() {
     say("the host has no route to the outside; waiting for one");
     return;
   }
-  const Words words = plan_way_out(program_, help_, netns_path_, started_with_);
+  const Words words = plan_way_out(program_, netns_path_, started_with_);
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -251,8 +234,6 @@ int Runner::run() {
     say("no way out for containers: neither pasta nor slirp4netns is installed (package passt)");
     return 0;
   }
-  const sys::FilterResult help = sys::run_filter({program_.path, "--help"}, {"PATH=/usr/bin:/bin"}, "");
-  help_ = help.output + help.errors;
   watch_children();
   watch_routes();
   start_program();
@@ -262,10 +243,10 @@ int Runner::run() {
 
 }  // namespace
 
-std::vector<std::string> plan_way_out(const WayOutProgram& program, const std::string& help,
-                                      const std::string& netns_path, const HostFamilies& host) {
-  return program.kind == WayOutKind::pasta ? plan_pasta(program, help, netns_path, host)
-                                           : plan_slirp(program, help, netns_path, host);
+std::vector<std::string> plan_way_out(const WayOutProgram& program, const std::string& netns_path,
+                                      const HostFamilies& host) {
+  return program.kind == WayOutKind::pasta ? plan_pasta(program, netns_path, host)
+                                           : plan_slirp(program, netns_path, host);
 }
 
 pid_t start_way_out(const std::string& directory, int engine_netns) {

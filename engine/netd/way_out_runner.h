@@ -20,8 +20,8 @@ struct HostFamilies {
   bool v4 = false, v6 = false;  // there is a route to the outside
   bool operator==(const HostFamilies&) const = default;
 };
-// The command line; `help` is what the program prints for --help. Pure.
-std::vector<std::string> plan_way_out(const WayOutProgram& program, const std::string& help,
-                                      const std::string& netns_path, const HostFamilies& host);
+// The command line. Pure.
+std::vector<std::string> plan_way_out(const WayOutProgram& program, const std::string& netns_path,
+                                      const HostFamilies& host);
 
 }  // namespace knarr::engine::netd
