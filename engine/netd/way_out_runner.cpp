@@ -20,6 +20,7 @@
 
 #include "engine/netd/control.h"
 #include "engine/netd/event_loop.h"
+#include "netns/nft/host_alias.h"
 #include "rootless/sys/error.h"
 #include "rootless/sys/file.h"
 #include "rootless/sys/process.h"
@@ -86,6 +87,7 @@ class Runner {
       : directory_(std::move(directory)),
         netns_path_(concat(directory_, "/netns")),
         program_(find_way_out()) {
+    engine_ = netns::open_namespace(engine_netns, netns::Filtering::yes);
     mount_netns(engine_netns);
   }
 
@@ -100,12 +102,15 @@ class Runner {
   void routes_changed();
   void try_again();
   void note(std::string_view state);
+  void follow_host_address();
 
   const std::string directory_;
   const std::string netns_path_;
   const WayOutProgram program_;
   EventLoop loop_;
   sys::UniqueFd signals_, routes_;
+  netns::Namespace engine_;
+  std::optional<netns::IpAddress> host_address_;
   pid_t pid_ = -1;
   HostFamilies started_with_;
   EventLoop::Clock::time_point started_at_;
@@ -214,9 +219,22 @@ void Runner::try_again() {
   if (pid_ < 0) start_program();
 }
 
+// host.containers.internal. A kernel without what it takes has none.
+void Runner::follow_host_address() {
+  const auto now = primary_host_address(netns::Family::v4);
+  if (now == host_address_ || !engine_.filter) return;
+  host_address_ = now;
+  try {
+    netns::apply_host_alias(engine_.filter, now);
+  } catch (const Error& error) {
+    say(error.what());
+  }
+}
+
 // One that lacks a family that has come is replaced: its connections are worth less than the family. What has
 // gone may come back, that is left alone.
 void Runner::routes_changed() {
+  follow_host_address();
   const HostFamilies now = host_families();
   const bool lacks = (now.v4 && !started_with_.v4) || (now.v6 && !started_with_.v6);
   if (pid_ >= 0) {
@@ -237,6 +255,7 @@ int Runner::run() {
   watch_children();
   watch_routes();
   start_program();
+  follow_host_address();
   loop_.run();
   return 0;
 }

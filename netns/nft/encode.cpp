@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netns/nft/encode.h"
 
+#include <linux/ip.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -180,6 +181,19 @@ Rule& Rule::protocol_is(std::uint8_t protocol) {
   return load_meta(NFT_META_L4PROTO, NFT_REG_1).compare(&protocol, sizeof protocol);
 }
 
+Rule& Rule::destination_is(const IpAddress& address) {
+  constexpr std::uint8_t v4 = NFPROTO_IPV4;
+  load_meta(NFT_META_NFPROTO, NFT_REG_1).compare(&v4, sizeof v4);
+  return expression("payload",
+                    [](Message& message) {
+                      message.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
+                      message.put_be32(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+                      message.put_be32(NFTA_PAYLOAD_OFFSET, offsetof(iphdr, daddr));
+                      message.put_be32(NFTA_PAYLOAD_LEN, sizeof(iphdr::daddr));
+                    })
+      .compare(address.bytes.data(), address.size());
+}
+
 Rule& Rule::socket_transparent() {
   constexpr std::uint8_t yes = 1;
   return expression("socket",
@@ -204,6 +218,19 @@ Rule& Rule::set_mark(std::uint32_t mark) {
 
 Rule& Rule::masquerade() {
   return expression("masq", [](Message&) {});
+}
+
+Rule& Rule::dnat_to(const IpAddress& address) {
+  return expression("immediate",
+                    [address](Message& message) {
+                      message.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_1);
+                      message.nest(NFTA_IMMEDIATE_DATA, [&] { message.put_ip(NFTA_DATA_VALUE, address); });
+                    })
+      .expression("nat", [](Message& message) {
+        message.put_be32(NFTA_NAT_TYPE, NFT_NAT_DNAT);
+        message.put_be32(NFTA_NAT_FAMILY, NFPROTO_IPV4);
+        message.put_be32(NFTA_NAT_REG_ADDR_MIN, NFT_REG_1);
+      });
 }
 
 Rule& Rule::accept() {

@@ -37,10 +37,12 @@ class Rule {
   Rule& oifname_not_in(std::string_view set);
   Rule& interfaces_in(std::string_view set);  // iifname . oifname
   Rule& oifname_is(std::string_view name);
-  Rule& protocol_is(std::uint8_t protocol);  // IPPROTO_*
-  Rule& socket_transparent();                // some socket here waits for it, with IP_TRANSPARENT
+  Rule& protocol_is(std::uint8_t protocol);        // IPPROTO_*
+  Rule& destination_is(const IpAddress& address);  // of IPv4
+  Rule& socket_transparent();                      // some socket here waits for it, with IP_TRANSPARENT
   Rule& set_mark(std::uint32_t mark);
   Rule& masquerade();
+  Rule& dnat_to(const IpAddress& address);  // of IPv4
   Rule& accept();
   Rule& drop();
 

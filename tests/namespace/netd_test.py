@@ -5,12 +5,10 @@ nothing of the machine's network is in it.
 Environment: KNARR_TEST_NETD, KNARR_TEST_NETD_CLIENT: the programs.
 """
 
-import ctypes
+import fcntl
 import os
 import random
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -29,7 +27,6 @@ CLIENT = os.environ["KNARR_TEST_NETD_CLIENT"]
 UPSTREAM = "127.0.0.53"
 HOST, OUTSIDE = "192.168.77.5", "192.168.77.1"
 HOST6, OUTSIDE6 = "fd77::5", "fd77::1"
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def run(*words, check=True, **options):
@@ -153,6 +150,7 @@ class Engine:
         return self.netd_pids[-1]
 
     def log(self):
+        eventually(lambda: os.path.exists(f"{self.directory}/netd.log"), what="a log")
         with open(f"{self.directory}/netd.log") as file:
             return file.read()
 
@@ -482,8 +480,6 @@ def test_the_last_container_takes_it_along(engine, web):
 
 def test_it_stays_while_a_container_is_being_started(engine, web):
     with open(f"{engine.directory}/lock") as lock:
-        import fcntl
-
         fcntl.flock(lock, fcntl.LOCK_EX)
         for container in engine.containers:
             container.end()
@@ -667,6 +663,23 @@ def test_a_route_that_comes_later_is_used(engine, outward):
         run("ip", "-6", "route", "add", "default", "via", OUTSIDE6)
     eventually(lambda: way_out_pids(engine)[1], what="pasta")
     assert connect(outward, OUTSIDE, 8000) == "out"
+
+
+@needs_pasta
+@needs_tun
+def test_the_hosts_address_for_containers_follows_the_hosts_own(engine, outward):
+    engine.ensure("web", way_out=True)
+    eventually(lambda: HOST in engine.netns.run("nft", "list", "table", "inet", "knarr-host", check=False).stdout)
+    assert connect(outward, "169.254.1.2", 8001) == "host"
+    moved = "192.168.77.6"
+    run("ip", "address", "add", f"{moved}/24", "dev", "host0")
+    run("ip", "route", "replace", "default", "via", OUTSIDE, "src", moved)
+    try:
+        eventually(lambda: f"dnat ip to {moved}" in engine.netns.run("nft", "list", "table", "inet", "knarr-host").stdout)
+        assert connect(outward, "169.254.1.2", 8001) == "host"
+    finally:
+        run("ip", "route", "replace", "default", "via", OUTSIDE)
+        run("ip", "address", "del", f"{moved}/24", "dev", "host0")
 
 
 @needs_slirp
