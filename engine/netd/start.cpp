@@ -141,7 +141,7 @@ struct Program {
 };
 
 Program plan_program(const NetdPlan& plan, int lock_fd, int control_fd,
-                     const std::vector<DnsSockets>& networks) {
+                     std::span<const DnsSockets> networks) {
   Program program{{plan.program, plan.directory, plan.way_out ? "way-out" : "names-only"},
                   {lock_fd, control_fd, plan.engine_netns}};
   for (const DnsSockets& network : networks) {
@@ -151,7 +151,7 @@ Program plan_program(const NetdPlan& plan, int lock_fd, int control_fd,
   return program;
 }
 
-// What the new process tells before it is another program: its pid, and an errno when it stays what it is.
+// What the new process tells before it becomes another program.
 struct Birth {
   pid_t pid = -1;
   int error = 0;
@@ -190,14 +190,9 @@ void reset_signals() {
   arrange_descriptors(descriptors, report_fd);
   const int report = netd_lock_fd + static_cast<int>(descriptors.size());
   reset_signals();
-  ::syscall(SYS_close_range, report + 1, ~0U, 0);
-  Birth birth{static_cast<pid_t>(::syscall(SYS_getpid)), ::chdir("/") < 0 ? errno : 0};
-  if (birth.error == 0) {
-    [[maybe_unused]] const ssize_t told = ::write(report, &birth, sizeof birth);
-    ::execve(argv[0], argv, environment);
-    birth.error = errno;
-  }
+  const Birth birth{static_cast<pid_t>(::syscall(SYS_getpid)), ::chdir("/") < 0 ? errno : 0};
   [[maybe_unused]] const ssize_t told = ::write(report, &birth, sizeof birth);
+  if (birth.error == 0) ::execve(argv[0], argv, environment);
   ::_exit(127);
 }
 
@@ -215,8 +210,10 @@ std::vector<std::string> plan_environment() {
   return {concat("PATH=", path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin")};
 }
 
-// A session of its own, and a child of nobody who would have to wait for it.
+// A session of its own, and a child of nobody who would have to wait for it. Loading the program is not
+// waited for, which would take longer than all the rest.
 Birth spawn(Program program) {
+  if (::access(program.words[0].c_str(), X_OK) < 0) throw_errno("running ", program.words[0]);
   std::vector<std::string> environment = plan_environment();
   const std::vector<char*> argv = pointers(program.words), envp = pointers(environment);
   sys::Pipe report = sys::make_pipe();
@@ -232,17 +229,31 @@ Birth spawn(Program program) {
   int status = 0;
   while (::waitpid(between, &status, __WALL) < 0 && errno == EINTR) {
   }
-  Birth birth, last;
-  while (::read(report.read.get(), &last, sizeof last) == sizeof last) birth = last;
-  if (birth.pid < 0) throw_sys_error(EAGAIN, concat("starting ", program.words[0]));
+  Birth birth;
+  if (::read(report.read.get(), &birth, sizeof birth) != sizeof birth)
+    throw_sys_error(EAGAIN, concat("starting ", program.words[0]));
   if (birth.error != 0) throw_sys_error(birth.error, concat("running ", program.words[0]));
   return birth;
+}
+
+// As many as it inherits; the others are handed over as to one that runs.
+std::size_t count_inherited(const std::vector<DnsSockets>& networks) {
+  std::size_t sockets = 0, count = 0;
+  for (; count < networks.size(); ++count) {
+    sockets += networks[count].sockets.size();
+    if (sockets > most_dns_sockets) break;
+  }
+  return count;
 }
 
 StartedNetd start_netd(const NetdPlan& plan, int directory_fd, const sys::UniqueFd& lock,
                        const std::vector<DnsSockets>& networks) {
   const sys::UniqueFd control = listen_for_control(directory_fd);
-  const Birth birth = spawn(plan_program(plan, lock.get(), control.get(), networks));
+  const std::size_t inherited = count_inherited(networks);
+  const Birth birth =
+      spawn(plan_program(plan, lock.get(), control.get(), std::span(networks).first(inherited)));
+  for (std::size_t i = inherited; i < networks.size(); ++i)
+    hand_over(directory_fd, plan.engine_netns, networks[i]);
   return {{birth.pid, sys::process_start_time(birth.pid).value_or(0)}, netd_netns_fd};
 }
 

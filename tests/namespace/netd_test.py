@@ -489,6 +489,17 @@ def test_it_stays_while_a_container_is_being_started(engine, web):
     eventually(lambda: not is_running(engine.netd_pids[-1]), what="the end of netd")
 
 
+def test_forty_networks_at_once(engine):
+    """More sockets than a new one inherits."""
+    names = [f"n{number}" for number in range(40)]
+    for number, name in enumerate(names):
+        engine.add_network(name, f"10.90.{number}")
+    first, last = engine.container(names[0], 2), engine.container(names[-1], 2)
+    engine.ensure(*names)
+    assert first.resolve(first.id[:12], "A") == ["10.90.0.2"]
+    assert last.resolve(last.id[:12], "A") == ["10.90.39.2"]
+
+
 def test_it_ends_when_told(engine, web):
     run(CLIENT, "stop", engine.directory)
     eventually(lambda: not is_running(engine.netd_pids[-1]), what="the end of netd")
