@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/engine_access.h"
 #include "cli/commands/verbs.h"
+#include "engine/network/attach.h"
 #include "engine/network/live_network.h"
 #include "engine/network/plan_network.h"
 
@@ -26,7 +27,8 @@ int run(const Invocation& invocation, const Arguments& arguments) {
   networks.replace(network);
   // Containers that run ask the new ones from now on.
   const std::string& run_root = engine.paths().run_root;
-  if (engine::read_live_network(run_root, network.name)) engine::write_live_network(run_root, network);
+  if (engine::read_live_network(run_root, network.name))
+    engine::write_live_network(run_root, network, engine::host_address(engine, {network}));
   return 0;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -7,13 +8,14 @@
 #include "cli/commands/engine_access.h"
 #include "cli/commands/verbs.h"
 #include "cli/errors.h"
+#include "engine/network/engine_netns.h"
 
 namespace knarr::cli {
 
 namespace {
 
 constexpr auto flags = std::to_array<Flag>({
-    toggle("rootless-netns", 0, "Join the network namespace of rootless networks").not_yet(),
+    toggle("rootless-netns", 0, "Join the network namespace of rootless networks"),
 });
 
 std::vector<std::string> command_to_run(const Arguments& arguments) {
@@ -30,10 +32,23 @@ std::vector<std::string> command_to_run(const Arguments& arguments) {
   throw_errno("running ", command.front());
 }
 
+// Until the command and what it starts have ended, its bridges are there. The descriptor stays open in the
+// command: others may join through it.
+void join_engine_netns(const engine::Engine& engine) {
+  if (engine.host().rootful)
+    throw InvalidArgument("--rootless-netns: networks of root are in the host's own namespace");
+  const engine::NetworkPlace place{engine.paths().run_root};
+  const sys::Lock lock = engine::lock_networks(place);
+  const int netns = engine::hold_engine_netns(place).release();
+  ::fcntl(netns, F_SETFD, 0);
+  if (::setns(netns, CLONE_NEWNET) < 0) throw_errno("joining the network namespace of rootless networks");
+}
+
 int run(const Invocation& invocation, const Arguments& arguments) {
   const engine::Engine engine = open_engine(invocation);
   std::vector<std::string> command = command_to_run(arguments);
   engine.enter_r();
+  if (arguments.boolean("rootless-netns")) join_engine_netns(engine);
   // Mounts that the command makes end with it.
   if (::unshare(CLONE_NEWNS) < 0) throw_errno("making a mount namespace");
   ::setenv("CONTAINERS_GRAPHROOT", engine.paths().store_root.c_str(), 1);

@@ -327,6 +327,7 @@ void throw_launch_failure(const monitor::StartReport& report, const InitPlanWord
       fail(sentence(monitor_words(report.monitor_step), report.init_report.error));
     case StartReport::Kind::init_killed:
       throw_killed(report.init_report.error);
+    case StartReport::Kind::told:  // the launcher's
     case StartReport::Kind::started:
     case StartReport::Kind::notice:
       break;

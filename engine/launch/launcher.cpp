@@ -11,6 +11,7 @@
 #include "engine/launch/trace_words.h"
 #include "engine/monitor/protocol.h"
 #include "rootless/sys/error.h"
+#include "rootless/sys/socket.h"
 #include "rootless/user_namespace.h"
 
 namespace knarr::engine {
@@ -18,19 +19,12 @@ namespace knarr::engine {
 // What both sides of the fork see. Words travel here because the monitor's errors before the plan are
 // exceptions with texts and hints, not steps of the plan.
 struct Launcher::Handover {
-  char error[2048];
-  char hint[1024];
+  monitor::Told told;
   bool single_id;
   bool new_r;  // and not joined
 };
 
 namespace {
-
-void copy_text(char* target, std::size_t size, const std::string& text) {
-  const std::size_t length = std::min(text.size(), size - 1);
-  std::memcpy(target, text.data(), length);
-  target[length] = '\0';
-}
 
 // The command may sit in a pipeline that waits for the end of its output; the monitor must not hold it open.
 void detach_standard_streams() {
@@ -51,7 +45,13 @@ const monitor::Plan* receive_plan(int fd) {
   do {
     got = ::read(fd, &plan, sizeof(plan));
   } while (got < 0 && errno == EINTR);
-  return got == sizeof(plan) ? plan : nullptr;
+  if (got != sizeof(plan)) return nullptr;
+  for (std::uint32_t i = 0; i < plan->received_count; ++i) {
+    sys::UniqueFd received = sys::receive_descriptor(fd);
+    if (!received) return nullptr;
+    plan->received[i] = received.release();
+  }
+  return plan;
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ Launcher Launcher::begin(const Engine& engine, bool attached) {
   if (attached) launcher.attach_ = sys::make_socket_pair(SOCK_SEQPACKET);
   launcher.monitor_start_fd_ = launcher.started_.write.get();
   launcher.monitor_client_fd_ = launcher.attach_.second.get();
-  sys::fork_child([&] { return launcher.serve(engine); });
+  launcher.monitor_ = sys::identify(sys::fork_child([&] { return launcher.serve(engine); }));
   launcher.ready_.second.reset();
   launcher.started_.write.reset();
   launcher.attach_.second.reset();
@@ -87,8 +87,7 @@ int Launcher::serve(const Engine& engine) {
     handover_->new_r = entered == rootless::Entered::created || handover_->single_id;
     init::mark(trace_, "monitor", "entered the user namespace");
   } catch (const Error& error) {
-    copy_text(handover_->error, sizeof(handover_->error), error.message());
-    copy_text(handover_->hint, sizeof(handover_->hint), error.hint());
+    monitor::tell(handover_->told, error);
     return 125;
   }
   const monitor::Plan* plan = receive_plan(ready_.second.get());
@@ -97,21 +96,30 @@ int Launcher::serve(const Engine& engine) {
 }
 
 void Launcher::throw_enter_failure() const {
-  Error error(handover_->error[0] != '\0' ? handover_->error
-                                          : "the container's monitor died while it was set up");
-  error.set_hint(handover_->hint);
+  const monitor::Told& told = handover_->told;
+  Error error(told.error[0] != '\0' ? told.error : "the container's monitor died while it was set up");
+  error.set_hint(told.hint);
   throw error;
 }
 
-Launched Launcher::launch(const Engine& engine, monitor::Plan plan, const InitPlanWords& words) {
+void Launcher::hand_over(const monitor::Plan* plan, const std::vector<int>& descriptors) const {
+  if (::send(ready_.first.get(), &plan, sizeof(plan), MSG_NOSIGNAL) != sizeof(plan)) throw_enter_failure();
+  for (const int fd : descriptors) {
+    if (!sys::send_descriptor(ready_.first.get(), fd)) throw_enter_failure();
+  }
+}
+
+Launched Launcher::launch(const Engine& engine, monitor::Plan plan, const InitPlanWords& words,
+                          const std::vector<int>& descriptors) {
   plan.start_fd = monitor_start_fd_;
   plan.client_fd = monitor_client_fd_;
   plan.trace = trace_;
+  plan.told = &handover_->told;
+  plan.received_count = static_cast<std::uint32_t>(descriptors.size());
+  plan.received = arena_->make_array<int>(descriptors.size());
   done("planned");
-  const monitor::Plan* shared = arena_->make<monitor::Plan>(plan);
-  const ssize_t sent = ::send(ready_.first.get(), &shared, sizeof(shared), MSG_NOSIGNAL);
+  hand_over(arena_->make<monitor::Plan>(plan), descriptors);
   ready_.first.reset();
-  if (sent != sizeof(shared)) throw_enter_failure();
 
   monitor::StartReport report{};
   for (;;) {
@@ -125,6 +133,7 @@ Launched Launcher::launch(const Engine& engine, monitor::Plan plan, const InitPl
   }
   done(report.kind == monitor::StartReport::Kind::started ? "heard that it runs" : "heard of a failure");
   if (trace_ != nullptr) tell_trace(*trace_, words, engine.options().trace);
+  if (report.kind == monitor::StartReport::Kind::told) throw_enter_failure();
   if (report.kind != monitor::StartReport::Kind::started) throw_launch_failure(report, words);
   if (handover_->single_id) engine.warn_single_id();
   if (handover_->new_r) engine.warn_other_maps();

@@ -11,6 +11,7 @@
 #include "engine/launch/arena.h"
 #include "engine/launch/launch_plan.h"
 #include "engine/monitor/plan.h"
+#include "rootless/sys/process.h"
 
 namespace knarr::engine {
 
@@ -28,21 +29,28 @@ class Launcher {
   // Where plan_init() and plan_namespaces() lay out their data.
   Arena& arena() { return *arena_; }
 
+  // The monitor-to-be: what belongs to the container while it runs carries its name.
+  const sys::ProcessId& monitor() const { return monitor_; }
+
   // What has been done so far; null when nobody asks for it.
   init::Trace* trace() const { return trace_; }
   void done(const char* what) const { init::mark(trace_, "command", what); }
 
-  // Hands the plan over (the descriptors in it are filled in here) and returns when the container's process
-  // runs. Throws LaunchError with `words` for what failed; then nothing of the container is left running.
-  Launched launch(const Engine& engine, monitor::Plan plan, const InitPlanWords& words);
+  // Hands the plan over (the descriptors in it are filled in here), with copies of `descriptors` for its
+  // `received`, and returns when the container's process runs. Throws LaunchError with `words` for what
+  // failed; then nothing of the container is left running.
+  Launched launch(const Engine& engine, monitor::Plan plan, const InitPlanWords& words,
+                  const std::vector<int>& descriptors);
 
  private:
   struct Handover;
   Launcher() = default;
   int serve(const Engine& engine);  // in the monitor's process
+  void hand_over(const monitor::Plan* plan, const std::vector<int>& descriptors) const;
   void throw_enter_failure() const;
 
   std::unique_ptr<Arena> arena_;
+  sys::ProcessId monitor_;
   Handover* handover_ = nullptr;
   init::Trace* trace_ = nullptr;
   // A socket, not a pipe: writing to a dead monitor must not raise SIGPIPE.

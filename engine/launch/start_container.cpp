@@ -56,7 +56,7 @@ const char* text_or_null(Arena& arena, const std::string& text) {
   return text.empty() ? nullptr : arena.text(text);
 }
 
-monitor::Plan plan_monitor(const Engine& engine, const ContainerConfig& config, StartMode mode,
+monitor::Plan plan_monitor(const Engine& engine, const ContainerConfig& config, const StartMode& mode,
                            Arena& arena) {
   monitor::Plan plan;
   const std::string directory = engine.containers().path(config.id);
@@ -91,7 +91,9 @@ Launched start_container(const Engine& engine, const ContainerConfig& stored, La
   const ContainerConfig config = resolve_volumes(engine, stored);
   Arena& arena = launcher.arena();
   const std::string run_directory = engine.run_directory(config.id);
-  write_etc_files(config, run_directory);
+  NetworkStart network(engine, config, launcher.monitor(), std::move(mode.held_ports));
+  write_etc_files(config, run_directory, network.names());
+  network.write_record();
   launcher.done("wrote /etc files");
 
   Spec spec = build_spec({.config = config,
@@ -114,7 +116,10 @@ Launched start_container(const Engine& engine, const ContainerConfig& stored, La
   plan.namespaces = plan_namespaces(spec, engine.host(), arena);
   plan.init = plan_init(spec, engine.host(), engine.store().path("mnt"), load_filter(engine, spec, arena),
                         arena, words);
-  return launcher.launch(engine, plan, words);
+  plan.network = network.lay_out(arena);
+  Launched launched = launcher.launch(engine, plan, words, network.descriptors());
+  network.succeeded();
+  return launched;
 }
 
 }  // namespace knarr::engine

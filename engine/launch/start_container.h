@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/launch/launcher.h"
+#include "engine/network/network_start.h"
 
 namespace knarr::engine {
 
@@ -10,6 +11,7 @@ struct StartMode {
   bool attached = false;        // a first client is connected from the beginning
   bool input_attached = false;  // and it will send standard input
   bool make_durable = false;    // the record has not been synced yet
+  HeldPorts held_ports = {};    // of its last run
 };
 
 // The launcher was begun with the same `attached`. The caller holds the container's lock.

@@ -51,6 +51,7 @@ Supervisor::Supervisor(Supervision supervision, AttachServer& clients, LogWriter
       init_pid_fd_(supervision.init_pid_fd),
       signal_fd_(supervision.signal_fd),
       stdin_once_(supervision.stdin_once),
+      network_(supervision.network),
       clients_(clients),
       log_(log),
       output_buffer_(max_frame),
@@ -220,6 +221,9 @@ void Supervisor::handle(const ClientFrame& frame) {
         const winsize wanted{size.rows, size.columns, 0, 0};
         ::ioctl(io_.output.get(), TIOCSWINSZ, &wanted);
       }
+      break;
+    case FrameType::networks:
+      if (network_ != nullptr) network_->follow_record();
       break;
     default:
       break;  // of a newer client

@@ -11,6 +11,7 @@
 
 #include "engine/monitor/attach_server.h"
 #include "engine/monitor/log.h"
+#include "engine/monitor/network.h"
 #include "engine/monitor/page_buffer.h"
 #include "rootless/sys/unique_fd.h"
 
@@ -32,7 +33,8 @@ struct Supervision {
   int init_pid_fd = -1;  // borrowed
   int signal_fd = -1;    // borrowed; SIGTERM, SIGINT, ..: handed on to init
   bool stdin_once = false;
-  std::uint32_t timeout_seconds = 0;  // then init is killed; 0: never
+  std::uint32_t timeout_seconds = 0;    // then init is killed; 0: never
+  ContainerNetwork* network = nullptr;  // borrowed; may be null
 };
 
 // Built on poll(2), not epoll: a dozen descriptors at most, whose interest changes with every jam; a set that
@@ -75,6 +77,7 @@ class Supervisor {
   const int init_pid_fd_;
   const int signal_fd_;
   const bool stdin_once_;
+  ContainerNetwork* const network_;
   AttachServer& clients_;
   LogWriter& log_;
 

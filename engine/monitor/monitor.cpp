@@ -10,6 +10,7 @@
 #include <array>
 #include <csignal>
 #include <optional>
+#include <vector>
 
 #include "engine/monitor/exit.h"
 #include "engine/monitor/io.h"
@@ -59,7 +60,9 @@ void close_foreign_descriptors(const Plan& plan) {
     // A hole would be filled by a descriptor of ours, and the container would get that.
     if (::fcntl(static_cast<int>(fd), F_GETFD) < 0) throw_errno("passing on descriptor ", fd);
   }
-  std::array kept = {plan.start_fd, plan.client_fd};
+  std::vector<int> kept(plan.received, plan.received + plan.received_count);
+  kept.push_back(plan.start_fd);
+  kept.push_back(plan.client_fd);
   std::sort(kept.begin(), kept.end());
   unsigned next = preserved_end;
   for (const int fd : kept) {
@@ -82,7 +85,8 @@ Supervision plan_supervision(const Plan& plan, Started& started, int signal_fd) 
           .init_pid_fd = started.init.pid_fd(),
           .signal_fd = signal_fd,
           .stdin_once = plan.stdin_once,
-          .timeout_seconds = plan.timeout_seconds};
+          .timeout_seconds = plan.timeout_seconds,
+          .network = started.network.get()};
 }
 
 void record_start(const Plan& plan) {
@@ -140,6 +144,8 @@ void run_container(const Plan& plan, StartReporter& reporter) {
 
   Supervisor supervisor(plan_supervision(plan, started, signals.get()), *clients, *log);
   const int exit_code = supervise(plan, supervisor, started.init);
+  // Ports and addresses are free before anybody can learn of the exit.
+  started.network.reset();
   record_exit(plan, exit_code);
   // Whoever asks now must find a container that has ended: no way in, no lock.
   clients->stop_listening();
@@ -160,6 +166,9 @@ int run(const Plan& plan) {
     return 0;
   } catch (const StartFailure& failure) {
     reporter.send(failure.report);
+  } catch (const NetworkFailure& failure) {
+    tell(*plan.told, failure.error);
+    reporter.send({.kind = StartReport::Kind::told});
   } catch (const std::exception& error) {
     note_trouble(plan, error.what());
   }

@@ -6,6 +6,8 @@
 
 #include "engine/init/plan.h"
 #include "engine/launch/spawn.h"
+#include "engine/monitor/network.h"
+#include "engine/monitor/protocol.h"
 
 namespace knarr::engine::monitor {
 
@@ -36,6 +38,14 @@ struct Plan {
   const char* pid_file = nullptr;                  // --pidfile: init's pid; absolute, as all paths here
   const char* monitor_pid_file = nullptr;          // --conmon-pidfile
   std::uint32_t timeout_seconds = 0;               // --timeout: kill after; 0: never
+
+  const NetworkPlan* network = nullptr;  // of a container that is on bridges or has published ports
+
+  Told* told = nullptr;
+
+  // Descriptors that came with the plan, as numbers here.
+  int* received = nullptr;
+  std::uint32_t received_count = 0;
 
   // Descriptors the monitor inherits.
   int start_fd = -1;   // StartReport

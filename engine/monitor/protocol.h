@@ -11,6 +11,7 @@
 
 #include "engine/init/plan.h"
 #include "engine/launch/spawn.h"
+#include "rootless/sys/error.h"
 
 namespace knarr::engine::monitor {
 
@@ -21,6 +22,7 @@ enum class FrameType : std::uint8_t {
   input = 'i',      // bytes for standard input
   input_end = 'e',  // standard input is at its end
   resize = 'r',     // WindowSize
+  networks = 'n',   // the container's network record has changed
   // monitor to client
   output = 'o',  // bytes of standard output (and error, on a terminal)
   error = 'E',
@@ -39,6 +41,7 @@ struct StartReport {
     spawn_failed,    // spawn
     init_failed,     // init_report
     init_killed,     // init died without a word; init_report.error is its wait status
+    told,            // the words are in the plan's Told
     notice           // init_report: an optional operation was skipped; another report follows
   };
   Kind kind;
@@ -47,6 +50,14 @@ struct StartReport {
   SpawnFailure spawn;
   init::Report init_report;
 };
+
+// An error in words, in memory that command and monitor share: for what has too many causes to be a step and
+// an errno.
+struct Told {
+  char error[2048] = {};
+  char hint[1024] = {};
+};
+void tell(Told& told, const Error& error);
 
 enum class MonitorStep : std::uint32_t {
   none,

@@ -209,6 +209,7 @@ void StartReporter::send(const StartReport& report) const {
 Started start_init(const Plan& plan, int run_directory_fd, const StartReporter& reporter) {
   ContainerIo io;
   Channels channels = at_step(MonitorStep::stdio, [&] { return open_channels(plan, io); });
+  auto network = plan.network == nullptr ? nullptr : std::make_unique<ContainerNetwork>(plan);
   Init init = at_step(MonitorStep::stdio, [&] { return spawn_init(plan, channels); });
   init::mark(plan.trace, "monitor", "cloned init, wrote its id maps");
   keep_own_ends(channels);
@@ -218,12 +219,13 @@ Started start_init(const Plan& plan, int run_directory_fd, const StartReporter& 
     write_pid_files(plan, init.pid());
     return PidsFile(run_directory_fd, {sys::identify(::getpid()), sys::identify(init.pid())});
   });
+  if (network) network->connect(init.pid());
   let_go(channels);
   init::mark(plan.trace, "monitor", "recorded it, let it go");
   await_exec(init, channels, reporter);
   init::mark(plan.trace, "monitor", "saw it execute");
   if (plan.terminal) at_step(MonitorStep::stdio, [&] { take_terminal(channels, io); });
-  return {std::move(init), std::move(io), std::move(pids)};
+  return {std::move(network), std::move(init), std::move(io), std::move(pids)};
 }
 
 }  // namespace knarr::engine::monitor

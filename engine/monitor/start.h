@@ -7,9 +7,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <utility>
 
 #include "engine/monitor/io.h"
+#include "engine/monitor/network.h"
 #include "engine/monitor/plan.h"
 #include "engine/monitor/protocol.h"
 #include "engine/monitor/record_files.h"
@@ -60,6 +62,7 @@ class Init {
 };
 
 struct Started {
+  std::unique_ptr<ContainerNetwork> network;  // null where there is none to set up
   Init init;
   ContainerIo io;
   PidsFile pids;

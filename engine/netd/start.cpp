@@ -279,6 +279,13 @@ std::optional<StartedNetd> ensure_netd(const NetdPlan& plan, std::vector<DnsSock
   throw Error("knarr-netd runs but takes no messages");
 }
 
+bool is_netd_running(const std::string& directory) {
+  const sys::UniqueFd lock_file = sys::find_at(AT_FDCWD, concat(directory, '/', netd_lock_name), O_RDONLY);
+  struct flock query {};
+  query.l_type = F_RDLCK;
+  return lock_file && ::fcntl(lock_file.get(), F_OFD_GETLK, &query) == 0 && query.l_type != F_UNLCK;
+}
+
 void stop_netd(const std::string& directory) {
   const sys::UniqueFd place = sys::find_at(AT_FDCWD, directory, O_PATH | O_DIRECTORY);
   if (place) tell(place.get(), stop_word, {});

@@ -44,6 +44,9 @@ struct StartedNetd {
 // not wait for netd; nullopt when one was there.
 std::optional<StartedNetd> ensure_netd(const NetdPlan& plan, std::vector<DnsSockets> networks);
 
+// Asked without taking anything.
+bool is_netd_running(const std::string& directory);
+
 // Tells a netd that runs to end. Does not wait for its end. With the same lock held.
 void stop_netd(const std::string& directory);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/network/network.h"
 
-#include "netns/network_plan.h"
+#include "engine/request/values.h"
 #include "storage/meta/object_name.h"
 
 namespace knarr::engine {
@@ -13,6 +13,13 @@ bool is_interface_name(std::string_view name) {
 const std::string* find_option(const Network& network, const std::string& name) {
   const auto found = network.options.find(name);
   return found == network.options.end() ? nullptr : &found->second;
+}
+
+netns::Isolation isolation_of(const Network& network) {
+  const std::string* const value = find_option(network, "isolate");
+  if (value == nullptr) return netns::Isolation::isolated;
+  if (*value == "strict") return netns::Isolation::strict;
+  return parse_bool(*value).value_or(true) ? netns::Isolation::isolated : netns::Isolation::none;
 }
 
 }  // namespace knarr::engine

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "netns/address.h"
+#include "netns/network_plan.h"
 
 namespace knarr::engine {
 
@@ -65,5 +65,7 @@ struct NetworkAttachment {
 bool is_interface_name(std::string_view name);
 // An option's value; nullptr when it is not there.
 const std::string* find_option(const Network& network, const std::string& name);
+// The option `isolate`: isolated unless it says otherwise, as users of docker expect.
+netns::Isolation isolation_of(const Network& network);
 
 }  // namespace knarr::engine

@@ -125,14 +125,6 @@ void copy_name(char (&place)[netns::interface_name_size], const std::string& nam
   std::copy(name.begin(), name.end(), place);
 }
 
-// Isolated unless the option says otherwise, as users of docker expect.
-netns::Isolation isolation_of(const Network& network) {
-  const std::string* const value = find_option(network, "isolate");
-  if (value == nullptr) return netns::Isolation::isolated;
-  if (*value == "strict") return netns::Isolation::strict;
-  return parse_bool(*value).value_or(true) ? netns::Isolation::isolated : netns::Isolation::none;
-}
-
 netns::Link lay_out_link(Arena& arena, const netns::Bridge* bridge, const AttachedNetwork& attached) {
   std::vector<netns::InterfaceAddress> addresses;
   for (const Subnet& address : attached.addresses) addresses.push_back({address.address, address.prefix});

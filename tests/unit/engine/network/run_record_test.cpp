@@ -67,13 +67,13 @@ TEST(LiveNetworkRecord, IsReadBackAsWritten) {
   Network network = default_network();
   network.internal = true;
   network.dns_servers = {*netns::parse_ip("1.1.1.1")};
-  const LiveNetwork live = describe_live(network);
+  const LiveNetwork live = describe_live(network, netns::parse_ip("169.254.1.2"));
   EXPECT_EQ(parse_live_network(render_live_network(live)), live);
   EXPECT_FALSE(parse_live_network("dns yes\n"));
   EXPECT_FALSE(parse_live_network("bridge b\ngateway x\n"));
   const test::TemporaryDirectory run;
   EXPECT_FALSE(read_live_network(run.path(), "podman"));
-  write_live_network(run.path(), network);
+  write_live_network(run.path(), network, netns::parse_ip("169.254.1.2"));
   EXPECT_EQ(read_live_network(run.path(), "podman"), live);
 }
 
