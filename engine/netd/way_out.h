@@ -22,7 +22,7 @@ struct WayOutProgram {
   WayOutKind kind = WayOutKind::none;
   std::string path;
 };
-// In the PATH, pasta first.
+// In the PATH: pasta, but slirp4netns before a pasta that is too old to be relied on.
 WayOutProgram find_way_out();
 
 // What both ends agree on. The addresses are seen by nobody but the program.
