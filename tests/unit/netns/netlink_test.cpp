@@ -143,8 +143,10 @@ TEST(NftEncode, ARuleIsItsExpressionsInOrder) {
             "30000180"
             "0e000100696d6d656469617465000000"  // immediate
             "1c000280"
-            "0800010000000000"                          // NFT_REG_VERDICT
-            "10000280" "0c000280" "0800010000000000");  // NF_DROP
+            "0800010000000000"  // NFT_REG_VERDICT
+            "10000280"
+            "0c000280"
+            "0800010000000000");  // NF_DROP
 }
 
 TEST(BridgeMac, FollowsFromTheNameAndIsLocal) {
