@@ -5,6 +5,7 @@
 #include "engine/lifecycle.h"
 #include "engine/live_container.h"
 #include "engine/monitor/record_files.h"
+#include "engine/network/attach.h"
 #include "engine/network/reservations.h"
 #include "engine/record.h"
 #include "engine/trash.h"
@@ -50,6 +51,7 @@ bool take_away(const Engine& engine, const std::string& id, const RemoveOptions&
   end_orphaned_init(run_directory);
   remove_unrecorded_names(engine, id, config);
   engine.containers().remove(id, config ? config->name : "");
+  give_back_networks(engine, id);
   sys::remove_tree(AT_FDCWD, run_directory);
   if (config) forget_reservations(engine.paths().store_root, *config);
   if (config && (options.volumes || config->auto_remove)) remove_anonymous_volumes(engine, *config);
@@ -80,6 +82,7 @@ void forget_side_effects(const Engine& engine, const ContainerConfig& config) {
 
 void discard(const Engine& engine, const ContainerConfig& config) {
   engine.containers().remove(config.id, config.name);
+  give_back_networks(engine, config.id);
   sys::remove_tree(AT_FDCWD, engine.run_directory(config.id));
   forget_side_effects(engine, config);
   empty_trash_in_background(engine);

@@ -6,6 +6,7 @@
 
 #include "engine/lifecycle.h"
 #include "engine/live_container.h"
+#include "engine/network/attach.h"
 #include "engine/record.h"
 #include "engine/trash.h"
 #include "rootless/sys/error.h"
@@ -32,6 +33,7 @@ bool reclaim_run_directory(const Engine& engine, const std::string& id) {
   // Somebody is starting or stopping it right now.
   if (recorded && (!lock || engine.is_running(id))) return false;
   end_orphaned_init(engine.run_directory(id));
+  give_back_networks(engine, id);
   sys::remove_tree(AT_FDCWD, engine.run_directory(id));
   return recorded && is_worthless(engine, id);
 }

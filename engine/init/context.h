@@ -32,6 +32,10 @@ struct Context {
 };
 
 // descriptors.cpp
+// SCM_RIGHTS, unix(7).
+bool send_descriptor(int socket_fd, int fd);
+// Plan::netns_fd gets it.
+void tell_network_namespace(const Plan& plan);
 void collect_descriptors(Context& init);  // moves those of the plan aside and closes all that is not in it
 void close_descriptors(Context& init);    // all but stdio, the preserved ones and the report
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which descriptors live on. A descriptor of the host that leaks into a container is a door out of it.
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "engine/init/context.h"
 
@@ -53,6 +57,32 @@ int take_over(const Context& init, int fd) {
 }
 
 }  // namespace
+
+bool send_descriptor(int socket_fd, int fd) {
+  char byte = 0;
+  iovec data{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  return ::sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1;
+}
+
+void tell_network_namespace(const Plan& plan) {
+  if (plan.netns_fd < 0) return;
+  const int own = ::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  // A parent that gets nothing gives up.
+  if (own >= 0) send_descriptor(plan.netns_fd, own);
+  ::close(own);
+  ::close(plan.netns_fd);
+}
 
 void collect_descriptors(Context& init) {
   const Plan& plan = init.plan;

@@ -70,6 +70,7 @@ void open_joined_root(Context& init) {
 
 void run(const Plan& plan) {
   Context init(plan);
+  tell_network_namespace(plan);
   collect_descriptors(init);
   die_with_parent(init);
   wait_for_go(init);

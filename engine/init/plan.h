@@ -177,6 +177,9 @@ struct Plan {
   // Descriptors, as numbers valid in the child. All others but 0 to 2 and Process::preserve_fds are closed as
   // soon as init runs, so that a parent's death is seen as the end of its pipes.
   int go_fd = -1;               // one byte: maps are written, begin
+  // A socket that the own network namespace is sent through before that. The parent could not open it where
+  // this process is closed to everybody, as it is from the start in a pid namespace that others are in.
+  int netns_fd = -1;
   int report_fd = -1;           // Reports
   int console_fd = -1;          // a socket for the pty master (SCM_RIGHTS)
   int stdio[3] = {-1, -1, -1};  // without terminal; -1: as inherited

@@ -44,23 +44,6 @@ bool set_size(int fd, const Process& process) {
   return ::ioctl(fd, TIOCSWINSZ, &size) == 0;
 }
 
-bool send_descriptor(int socket_fd, int fd) {
-  char byte = 0;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof fd);
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return ::sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1;
-}
-
 // The slave itself, by descriptor, onto /dev/console.
 bool bind_console(int root_fd, int slave_fd) {
   const Fd target{make_file_in_root(root_fd, "/dev/console", 0600, Leaf::refuse)};

@@ -11,6 +11,7 @@
 #include "netns/link.h"
 #include "netns/transparent.h"
 #include "rootless/sys/file.h"
+#include "rootless/sys/socket.h"
 
 namespace knarr::engine::monitor {
 
@@ -56,9 +57,10 @@ void ContainerNetwork::hold_bridges() {
   for (const netns::Link& link : network_.links) apply_network(place_, *engine_, *link.bridge);
 }
 
-void ContainerNetwork::connect(pid_t init) {
+void ContainerNetwork::connect(int netns_socket) {
   in_words([&] {
-    const sys::UniqueFd netns = netns::open_network_namespace(init);
+    const sys::UniqueFd netns = sys::receive_descriptor(netns_socket);
+    if (!netns) throw Error("the container's first process has not told its network namespace");
     netns::Namespace container = netns::open_container_namespace(netns.get());
     for (const netns::Link& link : network_.links) netns::apply_link(*engine_, container, link);
     if (!network_.rootful && network_.links.size != 0)

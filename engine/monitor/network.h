@@ -3,8 +3,6 @@
 // container's interfaces, its published ports, netd.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -56,9 +54,9 @@ class ContainerNetwork {
   ContainerNetwork(const ContainerNetwork&) = delete;
   ContainerNetwork& operator=(const ContainerNetwork&) = delete;
 
-  // The container's interfaces and ports, while its first process is there and does not run yet. Throws
-  // NetworkFailure.
-  void connect(pid_t init);
+  // The container's interfaces and ports, while its first process is there and does not run yet; the
+  // container's network namespace comes through the socket. Throws NetworkFailure.
+  void connect(int netns_socket);
 
   // The container was connected to a network or disconnected: its ports lead where it is now. What had its
   // connections there is reset.

@@ -24,6 +24,7 @@ struct Channels {
   sys::Pipe go;
   sys::Pipe report;
   sys::SocketPair console;   // on a terminal; second: init's
+  sys::SocketPair netns;     // with networks; second: init's
   sys::UniqueFd streams[3];  // init's ends, not on a terminal
 };
 
@@ -47,6 +48,7 @@ Channels open_channels(const Plan& plan, ContainerIo& io) {
   Channels channels;
   channels.go = sys::make_pipe();
   channels.report = sys::make_pipe();
+  if (plan.network != nullptr) channels.netns = sys::make_socket_pair(SOCK_STREAM);
   if (plan.terminal) {
     channels.console = sys::make_socket_pair(SOCK_STREAM);
   } else {
@@ -59,6 +61,7 @@ void keep_own_ends(Channels& channels) {
   channels.go.read.reset();
   channels.report.write.reset();
   channels.console.second.reset();
+  channels.netns.second.reset();
   for (sys::UniqueFd& stream : channels.streams) stream.reset();
 }
 
@@ -66,6 +69,7 @@ init::Plan plan_with_channels(const Plan& plan, const Channels& channels) {
   init::Plan filled = *plan.init;
   filled.go_fd = channels.go.read.get();
   filled.report_fd = channels.report.write.get();
+  filled.netns_fd = channels.netns.second.get();
   filled.trace = plan.trace;
   filled.console_fd = channels.console.second.get();
   for (int i = 0; i < 3; ++i) {
@@ -219,7 +223,7 @@ Started start_init(const Plan& plan, int run_directory_fd, const StartReporter& 
     write_pid_files(plan, init.pid());
     return PidsFile(run_directory_fd, {sys::identify(::getpid()), sys::identify(init.pid())});
   });
-  if (network) network->connect(init.pid());
+  if (network) network->connect(channels.netns.first.get());
   let_go(channels);
   init::mark(plan.trace, "monitor", "recorded it, let it go");
   await_exec(init, channels, reporter);

@@ -14,8 +14,9 @@ constexpr const char* netd_log_name = "netd.log";
 constexpr const char* way_out_name = "way-out";
 
 // A message on the control socket (SOCK_SEQPACKET) is a word and a network's name; with `serve` come the
-// engine's network namespace and the network's sockets as descriptors.
+// engine's network namespace and the network's sockets as descriptors. `forget`: the network is gone.
 constexpr std::string_view serve_word = "serve ";
+constexpr std::string_view forget_word = "forget ";
 constexpr std::string_view stop_word = "stop";
 
 // netd's descriptors from its first moment on: 0..2 are /dev/null.

@@ -161,6 +161,7 @@ void Netd::take_message(int socket_fd) {
   }
   const std::string_view words(text, static_cast<std::size_t>(size));
   if (words == stop_word) loop_.stop();
+  if (words.starts_with(forget_word)) server_.forget(std::string(words.substr(forget_word.size())));
   if (words.starts_with(serve_word))
     take_over(std::string(words.substr(serve_word.size())), std::move(descriptors));
 }

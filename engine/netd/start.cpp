@@ -286,6 +286,11 @@ bool is_netd_running(const std::string& directory) {
   return lock_file && ::fcntl(lock_file.get(), F_OFD_GETLK, &query) == 0 && query.l_type != F_UNLCK;
 }
 
+void forget_network(const std::string& directory, const std::string& network) {
+  const sys::UniqueFd place = sys::find_at(AT_FDCWD, directory, O_PATH | O_DIRECTORY);
+  if (place) tell(place.get(), concat(forget_word, network), {});
+}
+
 void stop_netd(const std::string& directory) {
   const sys::UniqueFd place = sys::find_at(AT_FDCWD, directory, O_PATH | O_DIRECTORY);
   if (place) tell(place.get(), stop_word, {});

@@ -47,6 +47,9 @@ std::optional<StartedNetd> ensure_netd(const NetdPlan& plan, std::vector<DnsSock
 // Asked without taking anything.
 bool is_netd_running(const std::string& directory);
 
+// Tells a netd that runs that a network is gone: its addresses may be another one's. With the same lock held.
+void forget_network(const std::string& directory, const std::string& network);
+
 // Tells a netd that runs to end. Does not wait for its end. With the same lock held.
 void stop_netd(const std::string& directory);
 

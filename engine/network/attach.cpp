@@ -38,6 +38,11 @@ void give_back_attachment(const Engine& engine, const AttachedNetwork& attached,
               container_id);
 }
 
+void give_back_networks(const Engine& engine, const std::string& container_id) {
+  const auto record = read_network_record(engine.run_directory(container_id));
+  if (record) release_all(engine.paths().run_root, *record, container_id);
+}
+
 std::optional<netns::IpAddress> host_address(const Engine& engine, const std::vector<Network>& networks) {
   for (const Network& network : networks) {
     if (network.internal || network.subnets.empty()) continue;

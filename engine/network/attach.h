@@ -22,6 +22,9 @@ void publish_attachment(const Engine& engine, const Network& network, const Atta
 void give_back_attachment(const Engine& engine, const AttachedNetwork& attached,
                           const std::string& container_id);
 
+// What a run that is over has left, whose monitor was killed. Its run directory is still there.
+void give_back_networks(const Engine& engine, const std::string& container_id);
+
 // Where containers of these networks reach the host (host.containers.internal); none when all are internal.
 std::optional<netns::IpAddress> host_address(const Engine& engine, const std::vector<Network>& networks);
 

@@ -13,6 +13,7 @@
 #include "engine/live_container.h"
 #include "engine/monitor/attach_address.h"
 #include "engine/monitor/protocol.h"
+#include "engine/netd/start.h"
 #include "engine/network/attach.h"
 #include "engine/network/name_server.h"
 #include "engine/network/plan_attachments.h"
@@ -196,6 +197,7 @@ void remove_live_network(const Engine& engine, const Network& network) {
       netns::remove_bridge_rules(there.filter, network.interface);
       netns::remove_bridge(there, network.interface);
     }
+    forget_network(place.directory(), network.name);
     sys::remove_tree(AT_FDCWD, directory);
   });
 }

@@ -3,27 +3,39 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
-
 #include "engine/netd/start.h"
-#include "engine/network/live_network.h"
+#include "engine/network/run_paths.h"
 #include "rootless/sys/file.h"
 
 namespace knarr::engine {
 
 namespace {
 
-bool is_among(const std::vector<NamedNetwork>& networks, const std::string& name) {
-  return std::any_of(networks.begin(), networks.end(),
-                     [&](const auto& network) { return network.name == name; });
+// Which netd runs: its process, written by who started it. Beside each network that it was given: the same.
+constexpr const char* netd_name = "/netd";
+constexpr const char* served_name = "/served";
+
+std::string read_netd(const NetworkPlace& place) {
+  return sys::read_file_if_exists(AT_FDCWD, place.directory() + netd_name).value_or("");
 }
 
-// Those of other containers, which a netd that died has left without names.
-void add_live_networks(const NetworkPlace& place, std::vector<NamedNetwork>& networks) {
-  for (const std::string& name : sys::list_directory(AT_FDCWD, place.directory() + "/networks")) {
-    const auto live = is_among(networks, name) ? std::nullopt : read_live_network(place.run_root, name);
-    if (live && live->dns) networks.push_back({name, live->gateways});
+void write_text(const std::string& path, const std::string& text) {
+  sys::replace_file(AT_FDCWD, path, text, 0600, sys::Durability::none);
+}
+
+std::string served_path(const NetworkPlace& place, const std::string& network) {
+  return network_run_directory(place.run_root, network) + served_name;
+}
+
+// A socket that is given to netd again takes the place of the one before, in which questions may wait.
+std::vector<NamedNetwork> not_served_by(const NetworkPlace& place, const std::string& netd,
+                                        const std::vector<NamedNetwork>& networks) {
+  std::vector<NamedNetwork> missing;
+  for (const NamedNetwork& network : networks) {
+    if (netd.empty() || sys::read_file_if_exists(AT_FDCWD, served_path(place, network.name)) != netd)
+      missing.push_back(network);
   }
+  return missing;
 }
 
 }  // namespace
@@ -31,15 +43,21 @@ void add_live_networks(const NetworkPlace& place, std::vector<NamedNetwork>& net
 void ensure_name_server(const NetworkPlace& place, const std::string& program, int engine_netns,
                         const std::vector<NamedNetwork>& networks) {
   const std::string directory = place.directory();
-  std::vector<NamedNetwork> served = networks;
-  if (!is_netd_running(directory)) add_live_networks(place, served);
+  const bool running = is_netd_running(directory);
+  const auto missing = not_served_by(place, running ? read_netd(place) : "", networks);
+  if (running && missing.empty()) return;
   std::vector<DnsSockets> sockets;
-  for (const NamedNetwork& network : served)
+  for (const NamedNetwork& network : missing)
     sockets.push_back({network.name, open_dns_sockets(engine_netns, network.gateways)});
   const auto started = ensure_netd(
       {.directory = directory, .program = program, .engine_netns = engine_netns, .way_out = !place.rootful},
       std::move(sockets));
-  if (started && !place.rootful) record_netns_holder(place, started->process, started->engine_netns);
+  if (started) {
+    write_text(directory + netd_name, render_process(started->process));
+    if (!place.rootful) record_netns_holder(place, started->process, started->engine_netns);
+  }
+  const std::string netd = read_netd(place);
+  for (const NamedNetwork& network : missing) write_text(served_path(place, network.name), netd);
 }
 
 }  // namespace knarr::engine

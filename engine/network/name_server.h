@@ -16,7 +16,7 @@ struct NamedNetwork {
   std::vector<netns::IpAddress> gateways;
 };
 
-// netd runs and serves these networks, and those it served before if it is a new one.
+// netd runs and serves these networks. A new one finds those of other containers by itself.
 void ensure_name_server(const NetworkPlace& place, const std::string& program, int engine_netns,
                         const std::vector<NamedNetwork>& networks);
 

@@ -334,7 +334,8 @@ def test_what_files_cannot_hold(fresh, two, scratch):
 # Lists where images are.
 
 def rows(engine, *options):
-    return [line.split() for line in engine("images", "--noheading", "--no-trunc", *options).splitlines()]
+    """Name, tag and ID."""
+    return [line.split()[:3] for line in engine("images", "--noheading", "--no-trunc", *options).splitlines()]
 
 
 def test_images_shows_lists(fresh, two):

@@ -248,3 +248,4 @@ def test_a_killed_monitor_leaves_no_lease(knarr, network):
         os.kill(monitor, 9)
         assert eventually(lambda: not knarr("ps", "-q").strip())
         knarr("rm", "web")
+        assert not os.listdir(f"{knarr.runroot}/net/networks/one/leases")

@@ -209,6 +209,8 @@ TEST(ForwardTcp, AnAnswerBeforeTheRequestWasReadArrives) {
     receive_some(talk.server.get());
     send_text(talk.server.get(), "too large");
     const std::string read = receive_some(talk.client.get());
+    char next;
+    ::recv(talk.server.get(), &next, 1, MSG_PEEK);
     talk.server.reset();  // with unread bytes: a reset
     return read + ", then " + receive_all(talk.client.get());
   });
@@ -324,7 +326,8 @@ TEST(ForwardTcp, WithoutAnAddressClientsAreRefused) {
     forwarder.retarget({});
     return receive_all(connect_in(place.client.get(), host_v4, port, SOCK_STREAM).get());
   });
-  EXPECT_EQ(answer, "connection reset by peer");
+  // By the first read, or so quickly that it is by connect(2).
+  EXPECT_THAT(answer, testing::HasSubstr("connection reset by peer"));
 }
 
 TEST(ForwardTcp, AWithdrawnPortIsRefusedAndItsConnectionsGoOn) {

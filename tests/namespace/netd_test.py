@@ -577,11 +577,13 @@ def servers(host):
 
 @pytest.fixture
 def outward(engine, servers):
-    """A network with the device of the way out and what the packet filter does for it."""
-    engine.add_network("web", "10.89.0")
-    run(CLIENT, "device", engine.netns.path)
-    engine.netns.run("nft", "add table inet t; add chain inet t p { type nat hook postrouting priority 100; }; add rule inet t p oifname out0 masquerade")
-    return engine.container("web", 2)
+    """A network with the device of the way out and what the packet filter does for it. Pasta is the only program, however
+    old it is."""
+    with Hidden(*filter(os.path.exists, [SLIRP])):
+        engine.add_network("web", "10.89.0")
+        run(CLIENT, "device", engine.netns.path)
+        engine.netns.run("nft", "add table inet t; add chain inet t p { type nat hook postrouting priority 100; }; add rule inet t p oifname out0 masquerade")
+        yield engine.container("web", 2)
 
 
 def connect(namespace, address, port, check=True):

@@ -71,6 +71,7 @@ constexpr auto global_flags = std::to_array<Flag>({
     text_flag("root", 0, "DIR", "Store"),
     text_flag("runroot", 0, "DIR", "Run files"),
     text_flag("storage-driver", 0, "DRIVER", "Driver"),
+    text_flag("network-config-dir", 0, "DIR", "Networks"),
     text_flag("log-level", 0, "LEVEL", "Level").with_default("warn"),
     toggle("debug", 'D', "Debug").unlisted(),
 });

@@ -44,7 +44,7 @@ docker:
   EXPECT_EQ(url(config, "quay.io/team/app"), "https://quay/sigs/team/app");
   EXPECT_EQ(url(config, "quay.io/team/app:1"), "file:///exact/team/app");
   EXPECT_EQ(url(config, "a.corp.test:5000/x"), "file:///corp/x");
-  EXPECT_EQ(url(config, "busybox"), "file:///default/library/busybox");
+  EXPECT_EQ(url(config, "docker.io/library/busybox"), "file:///default/library/busybox");
 }
 
 TEST(Lookaside, TheManifestIsInThePath) {
