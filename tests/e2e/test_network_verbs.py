@@ -6,9 +6,10 @@ import json
 import os
 import re
 import shutil
-import subprocess
+import tempfile
 
 import pytest
+from containers_storage import ContainersStorage
 from harness import IMAGE
 
 DEFAULT_ID = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"  # podman's
@@ -324,10 +325,10 @@ def test_the_directory_can_be_chosen(knarr, scratch):
 
 
 @pytest.fixture
-def podman(scratch, identity):
+def podman(scratch, identity, monkeypatch):
     """podman with its networks of netavark's kind in `place`; only the files matter, so netavark does nothing."""
-    if shutil.which("podman") is None:
-        pytest.skip("podman is not installed")
+    if shutil.which("podman") is None or shutil.which("buildah") is None:
+        pytest.skip("podman or buildah is not installed")
     if identity == "unshare":
         pytest.skip("podman needs more than one id")
     helpers = os.path.join(scratch, "helpers")
@@ -337,17 +338,14 @@ def podman(scratch, identity):
     conf = os.path.join(scratch, "containers.conf")
     with open(conf, "w") as file:
         file.write(f'[network]\nnetwork_backend = "netavark"\n[engine]\ncgroup_manager = "cgroupfs"\nhelper_binaries_dir = ["{helpers}"]\n')
-    place = os.path.join(scratch, "networks")
+    monkeypatch.setenv("CONTAINERS_CONF", conf)
+    store = ContainersStorage(tempfile.mkdtemp(prefix="net-", dir="/var/tmp"))  # podman wants a short one
 
     def run(*arguments):
-        command = ["podman", "--root", f"{scratch}/p-root", "--runroot", f"{scratch}/p-run", "--network-config-dir", place, *arguments]
-        result = subprocess.run(command, env={**os.environ, "CONTAINERS_CONF": conf}, capture_output=True, text=True, timeout=60)
-        assert result.returncode == 0, result
-        return result.stdout.strip()
-    run.place = place
+        return store.program("podman", "--network-config-dir", run.place, *arguments)
+    run.place = os.path.join(scratch, "networks")
     yield run
-    subprocess.run(["podman", "unshare", "rm", "-rf", f"{scratch}/p-root"] if identity == "user" else ["rm", "-rf", f"{scratch}/p-root"],
-                   capture_output=True, timeout=60)
+    store.destroy()
 
 
 def test_podman_reads_our_networks_and_we_read_podmans(knarr, podman):
