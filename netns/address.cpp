@@ -11,10 +11,6 @@ namespace knarr::netns {
 
 namespace {
 
-int domain_of(Family family) {
-  return family == Family::v4 ? AF_INET : AF_INET6;
-}
-
 constexpr std::array<std::uint8_t, 12> mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 // The bits of byte `index` that lie in the first `prefix` bits.
@@ -32,6 +28,10 @@ int hex_digit(char c) {
 }
 
 }  // namespace
+
+int domain_of(Family family) {
+  return family == Family::v4 ? AF_INET : AF_INET6;
+}
 
 std::optional<IpAddress> parse_ip(std::string_view text) {
   // inet_pton(3) stops at a NUL byte and would let what follows pass.

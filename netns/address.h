@@ -24,6 +24,7 @@ struct IpAddress {
   auto operator<=>(const IpAddress&) const = default;
 };
 
+int domain_of(Family family);  // AF_INET, AF_INET6
 // "10.88.0.2", "fd00::2" (inet_pton(3): no zone, no leading zeros in v4). nullopt for anything else.
 std::optional<IpAddress> parse_ip(std::string_view text);
 std::string render_ip(const IpAddress& address);  // the canonical form of inet_ntop(3)

@@ -78,8 +78,10 @@ int apply_bridge(Namespace& engine, const Bridge& bridge) {
   if (ours && engine.ipv6 && !link.up)
     change_link(engine.route, link.index, {.without_link_local = true}, act);
   if (change.up || change.mtu) change_link(engine.route, link.index, change, act);
-  apply_addresses(engine.route, link.index, addresses, act,
-                  ours ? ForeignAddresses::remove : ForeignAddresses::keep);
+  const AddressResult result = apply_addresses(engine.route, link.index, addresses, act,
+                                               ours ? ForeignAddresses::remove : ForeignAddresses::keep);
+  if (ipv6 && engine.ipv6 && result == AddressResult::done)
+    wait_until_heard(engine.route, link.index, addresses);
   return link.index;
 }
 

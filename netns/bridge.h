@@ -17,7 +17,7 @@ int apply_bridge(Namespace& engine, const Bridge& bridge);
 // Deletes it; missing is fine, one of somebody else's is left. Slow, see delete_link.
 void remove_bridge(Namespace& engine, const std::string& name);
 
-// The names of the bridges that have a port. What else is on them nobody is told.
+// The names of the bridges that have a port.
 std::vector<std::string> list_used_bridges(netlink::Socket& route);
 
 // What the kernel calls the bridge with this name: locally administered (IEEE 802).

@@ -22,7 +22,11 @@ void write_engine_sysctls(const Namespace& engine) {
   for (const char* name : {"bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables",
                            "bridge/bridge-nf-call-arptables"})
     write_net_sysctl(name, "0");
-  if (engine.ipv6) write_net_sysctl("ipv6/conf/all/forwarding", "1");
+  if (!engine.ipv6) return;
+  write_net_sysctl("ipv6/conf/all/forwarding", "1");
+  // Of interfaces to come, as the way out: neighbours are asked for from a link-local address, which would be
+  // on probation for a second.
+  write_net_sysctl("ipv6/conf/default/accept_dad", "0");
 }
 
 std::string read_net_sysctl(const std::string& name) {

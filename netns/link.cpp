@@ -6,8 +6,7 @@
 #include <linux/veth.h>
 #include <net/if.h>
 
-#include <algorithm>
-
+#include "netns/interface.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::netns {
@@ -116,67 +115,6 @@ void mend_outside(Namespace& engine, const LinkInfo& outside, const Link& link, 
   change_link(engine.route, outside.index, change, act);
 }
 
-void mend_inside(Namespace& container, const LinkInfo& inside, const Link& link, std::string_view act) {
-  LinkChange change;
-  if (!inside.up) change.up = true;
-  if (inside.mtu != link.bridge->mtu) change.mtu = link.bridge->mtu;
-  if (inside.mac != link.mac) change.mac = link.mac;
-  if (change.up || change.mtu || change.mac) change_link(container.route, inside.index, change, act);
-}
-
-// --- routes ----------------------------------------------------------------------------------------------
-
-Message route_message(std::uint16_t type, std::uint16_t flags, int link, const Route& route) {
-  const Subnet destination = network_of(route.destination);
-  rtmsg header{};
-  header.rtm_family = destination.address.family == Family::v4 ? AF_INET : AF_INET6;
-  header.rtm_dst_len = destination.prefix;
-  header.rtm_table = RT_TABLE_MAIN;
-  header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = RT_SCOPE_UNIVERSE;
-  header.rtm_type = RTN_UNICAST;
-  Message message(type, flags, header);
-  if (destination.prefix > 0) message.put_ip(RTA_DST, destination.address);
-  message.put_ip(RTA_GATEWAY, route.gateway);
-  message.put_u32(RTA_OIF, static_cast<std::uint32_t>(link));
-  if (route.metric != 0) message.put_u32(RTA_PRIORITY, route.metric);
-  return message;
-}
-
-// The metric that IPv6 gives to a route without one (IP6_RT_PRIO_USER).
-constexpr std::uint32_t default_ipv6_metric = 1024;
-
-bool is_route(const RouteInfo& present, const Route& wanted) {
-  const bool ipv6 = wanted.destination.address.family == Family::v6;
-  const std::uint32_t metric = wanted.metric == 0 && ipv6 ? default_ipv6_metric : wanted.metric;
-  return present.destination == network_of(wanted.destination) && present.gateway == wanted.gateway &&
-         present.metric == metric;
-}
-
-void remove_stale_routes(Namespace& container, const LinkInfo& inside, std::span<const Route> wanted,
-                         std::string_view act) {
-  for (const Family family : {Family::v4, Family::v6}) {
-    if (family == Family::v6 && !container.ipv6) continue;
-    for (const RouteInfo& route : list_routes(container.route, family)) {
-      const auto is_this = [&](const Route& other) { return is_route(route, other); };
-      if (route.link != inside.index || !route.static_route || !route.gateway) continue;
-      if (std::any_of(wanted.begin(), wanted.end(), is_this)) continue;
-      container.route.request(
-          route_message(RTM_DELROUTE, 0, inside.index, {route.destination, *route.gateway, route.metric}),
-          concat(act, ": removing the route to ", render_subnet(route.destination)));
-    }
-  }
-}
-
-// Adding after those of the same metric keeps the first network's default route the first.
-void add_route(Namespace& container, const LinkInfo& inside, const Route& route, std::string_view act) {
-  const netlink::Answer answer =
-      container.route.ask(route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, inside.index, route));
-  if (answer.error != 0 && answer.error != EEXIST)
-    throw_refused(answer, concat(act, ": adding the route to ", render_subnet(route.destination), " by ",
-                                 render_ip(route.gateway)));
-}
-
 }  // namespace
 
 Namespace open_container_namespace(int netns_fd) {
@@ -192,23 +130,14 @@ void apply_link(Namespace& engine, Namespace& container, const Link& link) {
   Pair pair = find_pair(engine, container, link.name);
   if (pair.inside && !pair.outside)
     throw Conflict(concat(act, ": the container has another interface with this name"));
-  const bool existed = pair.inside.has_value();
-  if (!existed) pair = create_pair(engine, container, link, bridge->index, act);
+  if (!pair.inside) pair = create_pair(engine, container, link, bridge->index, act);
   mend_outside(engine, *pair.outside, link, bridge->index, act);
-  mend_inside(container, *pair.inside, link, act);
-  wait_until_running(container.route, pair.inside->index);
+  const LinkInfo& inside = *pair.inside;
+  bring_up(container, inside, link, link.bridge->mtu, act);
+  wait_until_running(container.route, inside.index);
   wait_until_running(engine.route, pair.outside->index);
   wait_until_running(engine.route, bridge->index);
-  const AddressResult addresses = apply_addresses(
-      container.route, pair.inside->index, {link.addresses, static_cast<std::size_t>(link.address_count)},
-      act, ForeignAddresses::remove);
-  const std::span routes(link.routes, static_cast<std::size_t>(link.route_count));
-  if (existed) remove_stale_routes(container, *pair.inside, routes, act);
-  for (const Route& route : routes) {
-    const bool refused = !container.ipv6 || addresses == AddressResult::no_ipv6;
-    if (route.destination.address.family == Family::v4 || !refused)
-      add_route(container, *pair.inside, route, act);
-  }
+  apply_layer_three(container, inside, link, act);
 }
 
 void detach_link(Namespace& engine, Namespace& container, const std::string& name) {

@@ -19,8 +19,8 @@ namespace {
 using netlink::Bytes;
 using netlink::Message;
 
-std::uint8_t domain_of(Family family) {
-  return family == Family::v4 ? AF_INET : AF_INET6;
+bool is_link_local(const IpAddress& address) {
+  return address.family == Family::v6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
 }
 
 std::optional<Family> family_of(std::uint8_t domain) {
@@ -79,8 +79,7 @@ std::optional<RouteInfo> read_route(Bytes payload) {
   IpAddress any{.family = *family};
   route.destination = {read_ip(netlink::find_attribute(attributes, RTA_DST), *family).value_or(any),
                        header->rtm_dst_len};
-  const IpAddress& start = route.destination.address;
-  if (*family == Family::v6 && start.bytes[0] == 0xfe && (start.bytes[1] & 0xc0) == 0x80) return std::nullopt;
+  if (is_link_local(route.destination.address)) return std::nullopt;
   route.gateway = read_ip(netlink::find_attribute(attributes, RTA_GATEWAY), *family);
   route.link = static_cast<int>(netlink::find_u32(attributes, RTA_OIF).value_or(0));
   route.metric = netlink::find_u32(attributes, RTA_PRIORITY).value_or(0);
@@ -102,12 +101,10 @@ std::optional<LinkInfo> ask_link(netlink::Socket& route, Message message) {
 
 Message address_message(std::uint16_t type, std::uint16_t flags, int link, const InterfaceAddress& address) {
   ifaddrmsg header{};
-  header.ifa_family = domain_of(address.address.family);
+  header.ifa_family = static_cast<std::uint8_t>(domain_of(address.address.family));
   header.ifa_prefixlen = address.prefix;
   header.ifa_index = static_cast<std::uint32_t>(link);
-  const bool link_local = address.address.family == Family::v6 && address.address.bytes[0] == 0xfe &&
-                          (address.address.bytes[1] & 0xc0) == 0x80;
-  header.ifa_scope = link_local ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  header.ifa_scope = is_link_local(address.address) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   Message message(type, flags, header);
   message.put_ip(IFA_LOCAL, address.address);
   message.put_ip(IFA_ADDRESS, address.address);
@@ -116,6 +113,33 @@ Message address_message(std::uint16_t type, std::uint16_t flags, int link, const
 
 bool same(const InterfaceAddress& one, const InterfaceAddress& other) {
   return one.address == other.address && one.prefix == other.prefix;
+}
+
+// The kernel does some things later, under a lock that others hold for long.
+template <typename Done>
+void wait_a_second_for(Done&& done) {
+  constexpr timespec pause{0, 200'000};
+  for (int attempt = 0; attempt < 5000 && !done(); ++attempt) ::nanosleep(&pause, nullptr);
+}
+
+// The multicast group that whoever looks for the address asks in (RFC 4291, 2.7.1).
+IpAddress solicited_node(const IpAddress& address) {
+  IpAddress group{Family::v6, {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff}};
+  std::copy_n(address.bytes.begin() + 13, 3, group.bytes.begin() + 13);
+  return group;
+}
+
+std::vector<IpAddress> list_ipv6_groups(netlink::Socket& route, int link) {
+  ifaddrmsg header{};
+  header.ifa_family = AF_INET6;
+  header.ifa_index = static_cast<std::uint32_t>(link);
+  std::vector<IpAddress> groups;
+  route.dump({RTM_GETMULTICAST, 0, header}, "listing multicast groups").for_each([&](const auto& message) {
+    const Bytes attributes = netlink::attributes_after(message.payload, sizeof header);
+    const auto group = read_ip(netlink::find_attribute(attributes, IFA_MULTICAST), Family::v6);
+    if (group) groups.push_back(*group);
+  });
+  return groups;
 }
 
 std::string words(const InterfaceAddress& address) {
@@ -157,7 +181,7 @@ std::vector<AddressInfo> list_addresses(netlink::Socket& route, int link) {
 
 std::vector<RouteInfo> list_routes(netlink::Socket& route, Family family) {
   rtmsg header{};
-  header.rtm_family = domain_of(family);
+  header.rtm_family = static_cast<unsigned char>(domain_of(family));
   std::vector<RouteInfo> routes;
   route.dump({RTM_GETROUTE, 0, header}, "listing routes").for_each([&](const auto& message) {
     // A kernel without the family lists those of the others.
@@ -187,12 +211,20 @@ void change_link(netlink::Socket& route, int index, const LinkChange& change, st
 }
 
 void wait_until_running(netlink::Socket& route, int index) {
-  constexpr timespec pause{0, 200'000};
-  for (int attempt = 0; attempt < 5000; ++attempt) {
+  wait_a_second_for([&] {
     const auto link = find_link(route, index);
-    if (!link || link->running) return;
-    ::nanosleep(&pause, nullptr);
-  }
+    return !link || link->running;
+  });
+}
+
+void wait_until_heard(netlink::Socket& route, int link, std::span<const InterfaceAddress> addresses) {
+  wait_a_second_for([&] {
+    const std::vector<IpAddress> groups = list_ipv6_groups(route, link);
+    return std::all_of(addresses.begin(), addresses.end(), [&](const InterfaceAddress& address) {
+      return address.address.family == Family::v4 ||
+             std::find(groups.begin(), groups.end(), solicited_node(address.address)) != groups.end();
+    });
+  });
 }
 
 void delete_link(netlink::Socket& route, int index) {

@@ -67,6 +67,10 @@ void wait_until_running(netlink::Socket& route, int index);
 // Deletes it, and with a veth its peer. Waits for all CPUs to be done with it: 7 to 40 ms. Missing is fine.
 void delete_link(netlink::Socket& route, int index);
 
+// An IPv6 address is heard of when its neighbours' questions reach it: the kernel joins their multicast group
+// later, and a question that is lost is asked again after a second. Gives up as the other one.
+void wait_until_heard(netlink::Socket& route, int link, std::span<const InterfaceAddress> addresses);
+
 enum class AddressResult { done, no_ipv6 };
 // Already there is fine. An IPv6 address is usable at once (no duplicate address detection).
 AddressResult add_address(netlink::Socket& route, int link, const InterfaceAddress& address,

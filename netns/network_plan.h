@@ -40,16 +40,29 @@ struct Bridge {
   Isolation isolation = Isolation::isolated;
 };
 
-// A container's interface on a network: one end of a veth pair; the other is a port of the bridge.
-struct Link {
-  const Bridge* bridge = nullptr;
-  char host_name[interface_name_size] = {};  // the bridge's end; empty: the kernel's choice (vethN)
-  char name[interface_name_size] = {};       // in the container
+// A network interface as the container sees it.
+struct Interface {
+  char name[interface_name_size] = {};
   MacAddress mac{};
   const InterfaceAddress* addresses = nullptr;
   int address_count = 0;
   const Route* routes = nullptr;
   int route_count = 0;
+};
+
+// On a bridge: one end of a veth pair; the other is a port of the bridge.
+struct Link : Interface {
+  const Bridge* bridge = nullptr;
+  char host_name[interface_name_size] = {};  // the bridge's end; empty: the kernel's choice (vethN)
+};
+
+enum class MacvlanMode : std::uint8_t { bridge, private_mode, vepa, passthru };
+
+// On the network of one of the host's interfaces. For a rootful engine.
+struct Macvlan : Interface {
+  char parent[interface_name_size] = {};  // in the host's namespace; empty: that of the default route
+  MacvlanMode mode = MacvlanMode::bridge;
+  std::uint32_t mtu = 0;  // bytes; 0: the parent's
 };
 
 }  // namespace knarr::netns

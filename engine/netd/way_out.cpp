@@ -114,7 +114,7 @@ void write_device_sysctls() {
 
 void add_default_route(netns::Namespace& engine, int link, const netns::IpAddress& gateway) {
   rtmsg family{};
-  family.rtm_family = gateway.family == netns::Family::v4 ? AF_INET : AF_INET6;
+  family.rtm_family = static_cast<unsigned char>(netns::domain_of(gateway.family));
   family.rtm_table = RT_TABLE_MAIN;
   family.rtm_protocol = RTPROT_STATIC;
   family.rtm_type = RTN_UNICAST;
@@ -153,7 +153,7 @@ void make_way_out_device(netns::Namespace& engine, WayOutKind kind) {
 std::optional<netns::IpAddress> primary_host_address(netns::Family family) {
   // Of the ranges for documentation: nobody is there, so only a default route leads to it. Nothing is sent.
   const auto outside = netns::parse_ip(family == netns::Family::v4 ? "192.0.2.1" : "2001:db8::1");
-  const sys::UniqueFd socket(::socket(netns::forward::domain_of(family), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const sys::UniqueFd socket(::socket(netns::domain_of(family), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const netns::forward::SocketAddress address = netns::forward::to_socket_address({*outside, 9});
   if (!socket || ::connect(socket.get(), &address.any, address.size()) < 0) return std::nullopt;
   return netns::forward::local_end(socket.get()).address;

@@ -19,10 +19,6 @@ union SocketAddress {
   socklen_t size() const { return any.sa_family == AF_INET ? sizeof v4 : sizeof v6; }
 };
 
-inline int domain_of(Family family) {
-  return family == Family::v4 ? AF_INET : AF_INET6;
-}
-
 SocketAddress to_socket_address(const Peer& peer);
 Peer to_peer(const SocketAddress& address);
 // getsockname(2). Throws SysError.

@@ -52,6 +52,17 @@ Messages plan_empty_table() {
   return {nft::new_table(table), nft::delete_table(table), nft::new_table(table)};
 }
 
+Messages plan_bridge_rules(const Bridge& bridge) {
+  const std::string_view name = bridge.name;
+  Messages messages;
+  append_membership(messages, all, {name}, true);
+  append_membership(messages, isolated, {name}, bridge.isolation != Isolation::none);
+  append_membership(messages, strict, {name}, bridge.isolation == Isolation::strict);
+  append_membership(messages, internal, {name}, bridge.internal);
+  append_membership(messages, same, {name, name}, true);
+  return messages;
+}
+
 Messages plan_isolation(std::span<const Bridge> bridges) {
   Messages messages;
   std::uint32_t id = 1;
@@ -117,17 +128,6 @@ TableState apply_elements(netlink::Socket& filter, Messages messages) {
 }
 
 }  // namespace
-
-std::vector<Message> plan_bridge_rules(const Bridge& bridge) {
-  const std::string_view name = bridge.name;
-  Messages messages;
-  append_membership(messages, all, {name}, true);
-  append_membership(messages, isolated, {name}, bridge.isolation != Isolation::none);
-  append_membership(messages, strict, {name}, bridge.isolation == Isolation::strict);
-  append_membership(messages, internal, {name}, bridge.internal);
-  append_membership(messages, same, {name, name}, true);
-  return messages;
-}
 
 Firewall apply_firewall(netlink::Socket& filter, const FirewallPlan& plan) {
   Firewall made;

@@ -41,7 +41,4 @@ TableState remove_bridge_rules(netlink::Socket& filter, std::string_view bridge_
 // Removes the table. Missing is fine.
 void remove_firewall(netlink::Socket& filter);
 
-// For tests: the messages of a network's elements.
-std::vector<netlink::Message> plan_bridge_rules(const Bridge& bridge);
-
 }  // namespace knarr::netns

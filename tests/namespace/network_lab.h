@@ -59,5 +59,31 @@ std::string udp_from(int client_netns, int server_netns, const char* address, in
 // What a program prints when it runs in the namespace.
 std::string run_in(int netns_fd, const std::vector<std::string>& argv);
 void write_sysctl_in(int netns_fd, const std::string& name, std::string_view value);
+// "link set eth0 up" for run_in.
+std::vector<std::string> ip_command(std::string_view text);
+
+// A network with two containers, v4 and v6.
+struct TwoContainers {
+  Lab lab;
+  TestNetwork network{"web", {"10.88.0.1/24", "fd00:88::1/64"}};
+  TestContainer one, two;
+
+  TwoContainers() {
+    lab.set_up(network);
+    one.join(network, "eth0", {"10.88.0.2/24", "fd00:88::2/64"});
+    two.join(network, "eth0", {"10.88.0.3/24", "fd00:88::3/64"});
+    lab.connect(one);
+    lab.connect(two);
+  }
+  std::string tcp(const char* address = "10.88.0.3") {
+    return tcp_from(one.netns_fd.get(), two.netns_fd.get(), address);
+  }
+  netns::LinkInfo inside(TestContainer& container) {
+    return netns::find_link(container.inside.route, "eth0").value();
+  }
+  netns::LinkInfo outside(TestContainer& container) {
+    return netns::find_link(lab.engine.route, inside(container).peer).value();
+  }
+};
 
 }  // namespace knarr::test
