@@ -145,7 +145,7 @@ TEST(Run, AcceptsWhatAsksForNothing) {
                       "--sdnotify=ignore", "x"}),
             "");
   EXPECT_EQ(error_of({"--memory", "1g", "x"}), "--memory is not supported yet");
-  EXPECT_EQ(error_of({"-p", "80:80", "x"}), "--publish is not supported yet");
+  EXPECT_EQ(error_of({"-p", "80:80", "x"}), "");
   EXPECT_EQ(error_of({"--pull=always", "x"}), "");
   EXPECT_EQ(error_of({"--healthcheck-command", "true", "x"}), "--health-cmd is not supported yet");
 }
