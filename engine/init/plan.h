@@ -176,7 +176,7 @@ struct Plan {
 
   // Descriptors, as numbers valid in the child. All others but 0 to 2 and Process::preserve_fds are closed as
   // soon as init runs, so that a parent's death is seen as the end of its pipes.
-  int go_fd = -1;               // one byte: maps are written, begin
+  int go_fd = -1;  // one byte: maps are written, begin
   // A socket that the own network namespace is sent through before that. The parent could not open it where
   // this process is closed to everybody, as it is from the start in a pid namespace that others are in.
   int netns_fd = -1;

@@ -27,6 +27,8 @@ class DnsServer {
 
   // These sockets instead of those the network had.
   void serve(const std::string& network, std::vector<sys::UniqueFd> sockets);
+  // Closes its sockets; nothing when it is not served.
+  void forget(const std::string& network);
   bool serves(const std::string& network) const { return sockets_.contains(network); }
 
  private:
@@ -40,7 +42,6 @@ class DnsServer {
   void reply_to_client(Client& client, ByteView message);
   void update_client(Client& client);
   void close_client(Client& client);
-  void forget(const std::string& network);
 
   enum class Transport { datagram, stream };
   using Reply = std::function<void(Bytes, const Query&)>;
