@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <cstring>
+
 #include "netns/bridge.h"
 #include "netns/engine_netns.h"
 #include "netns/enter.h"
@@ -43,14 +45,15 @@ void make_network(const sys::UniqueFd& engine_fd, const sys::UniqueFd& container
   netns::apply_bridge(engine, bridge);
   const netns::Route routes[] = {{*netns::parse_subnet("0.0.0.0/0"), gateways[0].address},
                                  {*netns::parse_subnet("::/0"), gateways[1].address}};
-  netns::apply_link(engine, container,
-                    {.bridge = &bridge,
-                     .name = "eth0",
-                     .mac = *netns::parse_mac("02:00:00:00:00:02"),
-                     .addresses = addresses,
-                     .address_count = 3,
-                     .routes = routes,
-                     .route_count = 2});
+  netns::Link link;
+  link.bridge = &bridge;
+  std::strcpy(link.name, "eth0");
+  link.mac = *netns::parse_mac("02:00:00:00:00:02");
+  link.addresses = addresses;
+  link.address_count = 3;
+  link.routes = routes;
+  link.route_count = 2;
+  netns::apply_link(engine, container, link);
   netns::apply_transparent_replies(container);
 }
 
