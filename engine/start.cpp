@@ -4,6 +4,7 @@
 #include "engine/launch/start_container.h"
 #include "engine/lifecycle.h"
 #include "engine/live_container.h"
+#include "engine/network/attach.h"
 #include "rootless/sys/error.h"
 
 namespace knarr::engine {
@@ -16,6 +17,7 @@ std::optional<Launched> launch_resting(const Engine& engine, const ContainerConf
   const auto lock = engine.containers().lock(config.id);
   if (engine.is_running(config.id)) return std::nullopt;
   end_orphaned_init(engine.run_directory(config.id));
+  give_back_networks(engine, config.id);
   return with_context(concat("starting container \"", config.name, "\""), [&] {
     return start_container(
         engine, config, launcher,

@@ -32,12 +32,6 @@ netns::MacAddress made_mac(std::uint64_t number) {
   return mac;
 }
 
-std::string made_host_name(std::uint64_t number) {
-  char name[netns::interface_name_size];
-  std::snprintf(name, sizeof name, "veth%08x", static_cast<unsigned>(number >> 32));
-  return name;
-}
-
 bool is_taken(const std::string& interface, const ContainerConfig& config,
               const std::vector<AttachedNetwork>& others) {
   return std::any_of(others.begin(), others.end(),
@@ -135,7 +129,7 @@ netns::Link lay_out_link(Arena& arena, const netns::Bridge* bridge, const Attach
   const auto route_span = arena.span(routes);
   netns::Link link;
   link.bridge = bridge;
-  copy_name(link.host_name, attached.host_interface);
+  if (!attached.host_interface.empty()) copy_name(link.host_name, attached.host_interface);
   copy_name(link.name, attached.interface);
   link.mac = attached.mac;
   link.addresses = address_span.data;
@@ -172,7 +166,9 @@ AttachedNetwork plan_attachment(const ContainerConfig& config, const Attachable&
   attached.network_id = network.id;
   attached.bridge = network.interface;
   attached.interface = wish.interface.empty() ? free_interface(config, others) : wish.interface;
-  attached.host_interface = wish.host_interface.empty() ? made_host_name(number) : wish.host_interface;
+  // Else the kernel's choice: a name of ours could still be that of the last run's, which the kernel takes a
+  // while to delete.
+  attached.host_interface = wish.host_interface;
   attached.mac = wish.mac.value_or(made_mac(number));
   attached.addresses = attachable.addresses;
   for (const NetworkSubnet& subnet : network.subnets) {
