@@ -178,10 +178,14 @@ void Engine::warn_other_maps() const {
 void Engine::warn_single_id() const {
   const std::string why = rootless::explain_single_id(host_);
   if (why.empty()) return;
-  const std::string marker = paths_.run_root + "/warned-single-id";
+  warn_once("single-id", why);
+}
+
+void Engine::warn_once(const std::string& about, const std::string& line) const {
+  const std::string marker = concat(paths_.run_root, "/warned-", about);
   if (sys::stat_at(AT_FDCWD, marker)) return;
   sys::replace_file(AT_FDCWD, marker, "", 0600, sys::Durability::none);
-  warn(why);
+  warn(line);
 }
 
 storage::OverlayFacts Engine::overlay() const {

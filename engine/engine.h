@@ -58,6 +58,8 @@ class Engine {
   std::vector<sys::ProcessId> r_candidates() const;
   // Moves this process into R (rootless::enter_r), warning about a single id.
   void enter_r() const;
+  // Once per boot; `about` names it among the others.
+  void warn_once(const std::string& about, const std::string& line) const;
   // Tells the user once per boot that R has one id only, and what is lost.
   void warn_single_id() const;
   // Tells the user once which running containers keep the ids of an R that /etc/subuid no longer describes.

@@ -66,6 +66,10 @@ WayOutProgram find_way_out() {
   return {};
 }
 
+bool is_way_out_installed() {
+  return !find_program("pasta").empty() || !find_program("slirp4netns").empty();
+}
+
 WayOutAddresses way_out_addresses(WayOutKind kind) {
   // slirp4netns' are fixed. Pasta may have any: a prefix of our own is nobody else's on the host's side.
   const bool fixed = kind == WayOutKind::slirp4netns;

@@ -24,6 +24,7 @@ struct WayOutProgram {
 };
 // In the PATH: pasta, but slirp4netns before a pasta that is too old to be relied on.
 WayOutProgram find_way_out();
+bool is_way_out_installed();
 
 // What both ends agree on. The addresses are seen by nobody but the program.
 struct WayOutAddresses {

@@ -31,6 +31,8 @@ constexpr const char* lock_name = "/lock";
 constexpr const char* holders_name = "/holders";
 // What this kernel's packet filter lacks.
 constexpr const char* firewall_name = "/firewall";
+// Why there is no device for the way out.
+constexpr const char* way_out_lack_name = "/no-way-out";
 
 struct Holder {
   sys::ProcessId process;
@@ -106,21 +108,36 @@ std::vector<netns::Bridge> live_bridges(const NetworkPlace& place) {
   return bridges;
 }
 
-void note_firewall(const NetworkPlace& place, const netns::Firewall& firewall) {
-  const std::string path = place.directory() + firewall_name;
-  if (firewall.reason.empty()) {
+void note_lack(const NetworkPlace& place, const char* name, const std::string& words) {
+  const std::string path = place.directory() + name;
+  if (words.empty()) {
     sys::unlink_if_exists(AT_FDCWD, path);
   } else {
-    sys::replace_file(AT_FDCWD, path, firewall.reason + "\n", 0600, sys::Durability::none);
+    sys::replace_file(AT_FDCWD, path, words, 0600, sys::Durability::none);
   }
+}
+
+void note_firewall(const NetworkPlace& place, const netns::Firewall& firewall) {
+  note_lack(place, firewall_name, firewall.reason);
+}
+
+// Containers run without it, too.
+void prepare_way_out(const NetworkPlace& place, netns::Namespace& engine) {
+  const WayOutKind kind = find_way_out().kind;
+  std::string lack;
+  try {
+    if (kind != WayOutKind::none) make_way_out_device(engine, kind);
+  } catch (const Error& error) {
+    lack = error.message();
+  }
+  note_lack(place, way_out_lack_name, lack);
 }
 
 sys::UniqueFd make_engine_netns(const NetworkPlace& place) {
   sys::UniqueFd netns = netns::make_network_namespace();
   netns::Namespace engine = netns::open_namespace(netns.get(), netns::Filtering::yes);
   note_firewall(place, netns::apply_engine_netns(engine, way_out_interface, live_bridges(place)));
-  const WayOutKind kind = find_way_out().kind;
-  if (kind != WayOutKind::none) make_way_out_device(engine, kind);
+  prepare_way_out(place, engine);
   return netns;
 }
 
@@ -175,6 +192,15 @@ void apply_network(const NetworkPlace& place, netns::Namespace& engine, const ne
   // rules (`nft flush ruleset`).
   note_firewall(place, place.rootful ? netns::apply_host_netns(engine, bridges, has_ipv6(bridge))
                                      : netns::apply_engine_netns(engine, way_out_interface, bridges));
+}
+
+std::vector<std::string> read_network_lacks(const NetworkPlace& place) {
+  std::vector<std::string> lacks;
+  if (const auto reason = sys::read_file_if_exists(AT_FDCWD, place.directory() + firewall_name))
+    lacks.push_back(concat("networks are not kept apart, or have no way out: ", *reason));
+  if (const auto reason = sys::read_file_if_exists(AT_FDCWD, place.directory() + way_out_lack_name))
+    lacks.push_back(concat("containers cannot reach the outside: ", *reason));
+  return lacks;
 }
 
 void record_netns_holder(const NetworkPlace& place, const sys::ProcessId& process, int fd) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "netns/namespace.h"
 #include "netns/network_plan.h"
@@ -34,6 +35,9 @@ sys::UniqueFd find_engine_netns(const NetworkPlace& place);
 sys::UniqueFd hold_engine_netns(const NetworkPlace& place);
 // RN knows of a network: its bridge, and what may pass. After write_live_network().
 void apply_network(const NetworkPlace& place, netns::Namespace& engine, const netns::Bridge& bridge);
+// What this machine lacks for networks, as far as it was found out when RN was set up, in sentences. Needs no
+// lock.
+std::vector<std::string> read_network_lacks(const NetworkPlace& place);
 // Puts a process on record that holds RN by this descriptor of its own.
 void record_netns_holder(const NetworkPlace& place, const sys::ProcessId& process, int fd);
 

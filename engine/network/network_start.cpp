@@ -5,11 +5,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 
 #include "engine/helpers.h"
 #include "engine/live_container.h"
+#include "engine/netd/way_out.h"
 #include "engine/network/attach.h"
+#include "engine/network/engine_netns.h"
 #include "engine/network/leases.h"
 #include "engine/network/plan_attachments.h"
 #include "engine/network/port_owner.h"
@@ -112,6 +115,21 @@ NetworkStart::NetworkStart(const Engine& engine, const ContainerConfig& config, 
 
 NetworkStart::~NetworkStart() {
   if (give_back_) give_back();
+}
+
+void NetworkStart::succeeded() {
+  give_back_ = false;
+  const bool rootful = engine_.host().rootful;
+  const bool outward = std::any_of(networks_.begin(), networks_.end(),
+                                   [](const Network& network) { return !network.internal; });
+  if (outward && !rootful && !is_way_out_installed()) {
+    engine_.warn_once("way-out",
+                      "containers cannot reach the outside: neither pasta (package passt) nor slirp4netns is "
+                      "installed");
+  }
+  if (networks_.empty()) return;
+  for (const std::string& lack : read_network_lacks({engine_.paths().run_root, rootful}))
+    engine_.warn_once("networks", lack);
 }
 
 void NetworkStart::take_ports() {

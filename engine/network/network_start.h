@@ -50,7 +50,8 @@ class NetworkStart {
   // nullptr without networks. Its ports refer to descriptors().
   const monitor::NetworkPlan* lay_out(Arena& arena) const;
   std::vector<int> descriptors() const;
-  void succeeded() { give_back_ = false; }
+  // Tells the user once what this machine lacks for networks.
+  void succeeded();
 
  private:
   bool take_held_ports(HeldPorts held);

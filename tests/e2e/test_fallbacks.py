@@ -49,6 +49,22 @@ def test_what_is_lost_is_said_once(machine, image):
     assert sum("newuidmap" in text for text in warnings) == 0, "load has said it"
 
 
+def test_without_a_program_for_the_way_out(machine, image):
+    engine = machine.engine("for program in pasta slirp4netns; do [ ! -e /usr/bin/$program ] || mount --bind /dev/null /usr/bin/$program; done")
+    engine("load", "-q", "-i", image("busybox"))
+    assert "way out" not in engine.result("run", "--rm", "--network", "none", IMAGE, "true").err
+    runs = [engine.result("run", "--rm", IMAGE, "ip", "-o", "-4", "address", "show", "eth0") for _ in range(2)]
+    assert all("10.88." in result.out for result in runs), runs
+    assert "passt" in runs[0].err and "passt" not in runs[1].err, "it is said once"
+
+
+def test_without_a_device_for_the_way_out(machine, image):
+    engine = machine.engine("mount --bind /dev/null /dev/net/tun")
+    engine("load", "-q", "-i", image("busybox"))
+    result = engine.result("run", "--rm", IMAGE, "ip", "-o", "-4", "address", "show", "eth0")
+    assert "10.88." in result.out and "/dev/net/tun" in result.err, result
+
+
 def test_images_with_many_owners_unpack_with_one_id(machine, image):
     engine = machine.engine(HIDE_HELPERS)
     engine("load", "-q", "-i", image("rich"))
