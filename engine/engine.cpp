@@ -9,6 +9,8 @@
 #include "engine/boot.h"
 #include "engine/live_container.h"
 #include "engine/monitor/record_files.h"
+#include "engine/network/engine_netns.h"
+#include "engine/network/run_paths.h"
 #include "rootless/sys/error.h"
 #include "rootless/user_namespace.h"
 
@@ -137,15 +139,20 @@ bool Engine::is_running(const std::string& container_id) const {
 }
 
 std::vector<sys::ProcessId> Engine::r_candidates() const {
-  std::vector<sys::ProcessId> monitors;
-  if (host_.rootful || host_.inside_user_namespace) return monitors;
+  std::vector<sys::ProcessId> candidates;
+  if (host_.rootful || host_.inside_user_namespace) return candidates;
   const std::string directory = paths_.run_root + live_containers;
   for (const std::string& id : sys::list_directory(AT_FDCWD, directory)) {
     // Any living one will do, and each is checked again before it is joined; two guard against one that dies.
-    if (monitors.size() == 2) break;
-    if (const auto live = LiveContainer::find(directory + "/" + id)) monitors.push_back(live->pids().monitor);
+    if (candidates.size() == 2) break;
+    if (const auto live = LiveContainer::find(directory + "/" + id))
+      candidates.push_back(live->pids().monitor);
   }
-  return monitors;
+  // After the last container netd stays for a while, and with it what it knows: the next one comes to it.
+  const NetworkPlace networks{paths_.run_root, false};
+  const auto netd = sys::read_file_if_exists(AT_FDCWD, networks.directory() + netd_process_name);
+  if (const auto process = netd ? parse_process(*netd) : std::nullopt) candidates.push_back(*process);
+  return candidates;
 }
 
 void Engine::enter_r() const {

@@ -54,7 +54,7 @@ class Engine {
   ContainerStatus status(const std::string& container_id) const;  // lock-free
   bool is_running(const std::string& container_id) const;         // the cheapest question
 
-  // Processes that may be in R: the monitors of running containers, newest first.
+  // Processes that may be in R: monitors of running containers, netd.
   std::vector<sys::ProcessId> r_candidates() const;
   // Moves this process into R (rootless::enter_r), warning about a single id.
   void enter_r() const;

@@ -16,6 +16,10 @@
 
 namespace knarr::engine {
 
+// In run_root/net: which netd runs, "PID START", written by who started it. It is in R and holds RN, so both
+// can be joined through it while it stays after the last container.
+constexpr const char* netd_process_name = "/netd";
+
 struct NetworkPlace {
   std::string run_root;
   bool rootful = false;

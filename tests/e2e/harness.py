@@ -170,7 +170,7 @@ class Engine:
             for name in list_names(place):
                 found.append(f"{place}/{name}")
         networks = self.runroot + "/net/networks"
-        found += glob.glob(networks + "/*/leases/*") + glob.glob(networks + "/*/names/*/*")
+        found += [path for path in glob.glob(networks + "/*/leases/*") + glob.glob(networks + "/*/names/*/*") if is_owned(path)]
         return found
 
     def destroy(self):
@@ -280,6 +280,17 @@ def stat_fields(pid):
             return state, int(parent)
     except (OSError, ValueError):
         return None
+
+
+def is_owned(path):
+    """Whether a lease or a name is somebody's. It names its monitor first; when that is dead the file is worth nothing, and
+    goes when its address is taken again."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        with open(path) as file:
+            pid, start = file.readline().split()[:2]
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[19] == start
+    return False
 
 
 def process_name(pid):

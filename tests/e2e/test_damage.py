@@ -25,11 +25,11 @@ def break_file(path, damage):
 
 
 def victims(root):
-    """The files of the store's records: all but the content of layers, uppers and volumes."""
+    """The files of the store's records: all but the content of layers, uppers, volumes and mount points."""
     found = []
     for place, directories, files in os.walk(root):
         relative = os.path.relpath(place, root)
-        directories[:] = [name for name in directories if name not in ("diff", "upper", "work", "_data")]
+        directories[:] = [name for name in directories if name not in ("diff", "upper", "work", "_data", "mountpoints")]
         for name in files + [name for name in directories if os.path.islink(os.path.join(place, name))]:
             found.append(os.path.normpath(os.path.join(relative, name)))
     return sorted(set(found))

@@ -74,7 +74,7 @@ def small(machine):
         one.engine.remove_all()
         leaks = one.engine.leaks()
         machine.engines.remove(one.engine)
-        subprocess.run(["umount", one.place], check=True)
+        subprocess.run(["umount", "--lazy", one.place], check=True)  # netd stays for a while
         assert not leaks
 
 

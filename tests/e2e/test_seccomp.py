@@ -106,9 +106,9 @@ def test_capabilities_choose_among_the_rules(knarr, cache, profile):
 def test_the_usual_filters_need_no_helper(knarr, cache):
     lost = {"KNARR_LIBEXEC_DIR": "/no/such/directory"}
     for options in [], ["--cap-drop", "all"], ["--cap-add", "net_admin"], ["--privileged"]:
-        knarr("run", "--rm", *options, IMAGE, "true", env=lost)
+        knarr("run", "--rm", "--network", "none", *options, IMAGE, "true", env=lost)
     assert not cache()
-    error = knarr.error("run", "--rm", "--cap-add", "sys_admin", IMAGE, "true", env=lost)
+    error = knarr.error("run", "--rm", "--network", "none", "--cap-add", "sys_admin", IMAGE, "true", env=lost)
     assert "/no/such/directory/knarr-seccomp" in error
 
 
