@@ -125,6 +125,7 @@ void Supervisor::release_idle_memory() {
   output_buffer_.release();
   input_buffer_.release();
   log_.release_memory();
+  if (network_ != nullptr) network_->settle();
   holds_memory_ = false;
 }
 

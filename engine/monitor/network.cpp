@@ -41,6 +41,9 @@ ContainerNetwork::ContainerNetwork(const Plan& plan)
 }
 
 ContainerNetwork::~ContainerNetwork() {
+  // Not closed here, where somebody waits for the exit: see settle().
+  [[maybe_unused]] const auto* const engine = engine_.release();
+  [[maybe_unused]] const auto* const container = container_.release();
   if (forwarder_) forwarder_->end(grace_ms);
   try {
     const auto record = read_network_record(plan_.run_directory);
@@ -53,23 +56,34 @@ ContainerNetwork::~ContainerNetwork() {
 void ContainerNetwork::hold_bridges() {
   const sys::Lock lock = lock_networks(place_);
   engine_netns_ = hold_engine_netns(place_);
-  engine_ = netns::open_namespace(engine_netns_.get(), netns::Filtering::yes);
+  engine_ =
+      std::make_unique<netns::Namespace>(netns::open_namespace(engine_netns_.get(), netns::Filtering::yes));
   for (const netns::Link& link : network_.links) apply_network(place_, *engine_, *link.bridge);
+  init::mark(plan_.trace, "monitor", "set up the bridges");
 }
 
 void ContainerNetwork::connect(int netns_socket) {
   in_words([&] {
-    const sys::UniqueFd netns = sys::receive_descriptor(netns_socket);
-    if (!netns) throw Error("the container's first process has not told its network namespace");
-    netns::Namespace container = netns::open_container_namespace(netns.get());
+    container_netns_ = sys::receive_descriptor(netns_socket);
+    if (!container_netns_) throw Error("the container's first process has not told its network namespace");
+    container_ = std::make_unique<netns::Namespace>(netns::open_container_namespace(container_netns_.get()));
+    netns::Namespace& container = *container_;
+    init::mark(plan_.trace, "monitor", "opened the container's network namespace");
     for (const netns::Link& link : network_.links) netns::apply_link(*engine_, container, link);
+    init::mark(plan_.trace, "monitor", "made the container's interfaces");
     if (!network_.rootful && network_.links.size != 0)
       netns::in_network_namespace(container.fd,
                                   [] { netns::write_net_sysctl("ipv4/tcp_wmem", pasta_tcp_wmem); });
     if (network_.netd != nullptr) serve_names();
-    engine_.reset();
+    init::mark(plan_.trace, "monitor", "saw to it that names are served");
     if (network_.ports.size != 0) publish_ports(container);
   });
+}
+
+void ContainerNetwork::settle() {
+  engine_.reset();
+  container_.reset();
+  container_netns_.reset();
 }
 
 void ContainerNetwork::publish_ports(netns::Namespace& container) {

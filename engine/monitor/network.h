@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -58,6 +59,10 @@ class ContainerNetwork {
   // container's network namespace comes through the socket. Throws NetworkFailure.
   void connect(int netns_socket);
 
+  // Closes what only set-up needed, once the container runs: the kernel makes who closes a socket of
+  // nf_tables wait until all processors have seen the change of its rules, 10 ms and more.
+  void settle();
+
   // The container was connected to a network or disconnected: its ports lead where it is now. What had its
   // connections there is reset.
   void follow_record();
@@ -70,8 +75,10 @@ class ContainerNetwork {
   const Plan& plan_;
   const NetworkPlan& network_;
   const NetworkPlace place_;
-  sys::UniqueFd engine_netns_;              // held for as long as the container lives
-  std::optional<netns::Namespace> engine_;  // during set-up
+  sys::UniqueFd engine_netns_;  // held for as long as the container lives
+  // During set-up, and until settle().
+  std::unique_ptr<netns::Namespace> engine_, container_;
+  sys::UniqueFd container_netns_;
   netns::forward::Target target_;
   std::optional<netns::forward::Forwarder> forwarder_;
 };

@@ -135,9 +135,11 @@ void prepare_way_out(const NetworkPlace& place, netns::Namespace& engine) {
 
 sys::UniqueFd make_engine_netns(const NetworkPlace& place) {
   sys::UniqueFd netns = netns::make_network_namespace();
-  netns::Namespace engine = netns::open_namespace(netns.get(), netns::Filtering::yes);
-  note_firewall(place, netns::apply_engine_netns(engine, way_out_interface, live_bridges(place)));
-  prepare_way_out(place, engine);
+  // Closed with the process, once per RN: the kernel makes who closes a socket of nf_tables wait 10 ms for
+  // the change of its rules.
+  auto* const engine = new netns::Namespace(netns::open_namespace(netns.get(), netns::Filtering::yes));
+  note_firewall(place, netns::apply_engine_netns(*engine, way_out_interface, live_bridges(place)));
+  prepare_way_out(place, *engine);
   return netns;
 }
 
